@@ -1,0 +1,210 @@
+// Package store says what is kept: the stored types and the sentinel errors that
+// both stores (store/sqlite and store/postgres) share. Interfaces stand with
+// their users; the behaviour both must show is the suite in store/storetest.
+//
+// Every method of a store is one transaction and one sentence of the domain.
+// Times are UTC with millisecond precision.
+package store
+
+import (
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/cratefence/cratefence/internal/check"
+	"github.com/cratefence/cratefence/internal/crate"
+)
+
+// Sentinel errors of every store.
+var (
+	ErrNotFound = errors.New("not found")
+	// ErrOtherBytes: the name and version are known with another checksum. What
+	// was offered is kept as an incident.
+	ErrOtherBytes = errors.New("known with other bytes")
+	// ErrConflict: a compare-and-swap lost; what the caller holds is out of date.
+	ErrConflict = errors.New("changed meanwhile")
+)
+
+// An ID is a row's id; 0 is none.
+type ID int64
+
+// A Crate is a name with releases.
+type Crate struct {
+	ID        ID
+	Name      string // as first published
+	CreatedAt time.Time
+	UpdatedAt time.Time // newest release's FirstSeenAt
+}
+
+// A Release is a published version, as first seen.
+type Release struct {
+	ID          ID
+	CrateID     ID
+	Crate       string // the crate's name
+	Version     string
+	Checksum    crate.Checksum
+	Size        int64     // bytes of the .crate
+	PublishedAt time.Time // upstream's claim; zero when unknown
+	FirstSeenAt time.Time // ours
+	Publisher   string    // as announced; "" when unknown
+	Via         Via
+	Yanked      bool
+	About       About
+}
+
+// Via names the caller of intake by which a release or announcement came.
+type Via string
+
+// The ways in.
+const (
+	ViaWebhook Via = "webhook"
+	ViaSubmit  Via = "submit"
+)
+
+// About is what a release's manifest says of itself, each cut to a sane length.
+// All empty when the manifest could not be read.
+type About struct {
+	Description   string   `json:"description,omitempty"`
+	License       string   `json:"license,omitempty"`
+	Repository    string   `json:"repository,omitempty"`
+	Homepage      string   `json:"homepage,omitempty"`
+	Documentation string   `json:"documentation,omitempty"`
+	RustVersion   string   `json:"rust_version,omitempty"`
+	Edition       string   `json:"edition,omitempty"`
+	Keywords      []string `json:"keywords,omitempty"`
+	Categories    []string `json:"categories,omitempty"`
+	// Dependencies are the manifest's, in its order.
+	Dependencies []Dependency `json:"dependencies,omitempty"`
+}
+
+// A Dependency is one line of a manifest's dependency tables.
+type Dependency struct {
+	Name     string `json:"name"`
+	Req      string `json:"req"`
+	Kind     string `json:"kind"` // normal, build, dev
+	Target   string `json:"target,omitempty"`
+	Optional bool   `json:"optional,omitempty"`
+}
+
+// An Announcement is somebody's word that a version was published. It is stored
+// before it is acted on, so that nothing is lost.
+type Announcement struct {
+	ID          ID
+	Via         Via
+	MessageID   string // the sender's id of the message; unique per Via, so that a repeat is the same announcement
+	Crate       string
+	Version     string
+	Checksum    crate.Checksum
+	DownloadURL string // "" means the configured registry
+	Publisher   string
+	PublishedAt time.Time
+	Status      AnnouncementStatus
+	Reason      string // why it was refused, or what the last try ran into
+	ReceivedAt  time.Time
+	FinishedAt  time.Time
+}
+
+// AnnouncementStatus is where an announcement stands.
+type AnnouncementStatus string
+
+// Received: to be fetched. Stored: its release is known. Refused: it never will
+// be; Reason says why.
+const (
+	AnnouncementReceived AnnouncementStatus = "received"
+	AnnouncementStored   AnnouncementStatus = "stored"
+	AnnouncementRefused  AnnouncementStatus = "refused"
+)
+
+// An Incident records that other bytes were offered under a known name and
+// version. The first release stays; the other bytes are kept in the blob store
+// and never served or checked.
+type Incident struct {
+	ID        ID
+	ReleaseID ID
+	Crate     string
+	Version   string
+	Known     crate.Checksum
+	Offered   crate.Checksum
+	Size      int64 // of the offered bytes
+	Via       Via
+	Detail    string // who offered them, as far as known
+	SeenAt    time.Time
+	LastSeen  time.Time
+	Times     int
+}
+
+// Status is where a check run stands.
+type Status string
+
+// The statuses.
+const (
+	Queued     Status = "queued"
+	InProgress Status = "in_progress"
+	Completed  Status = "completed"
+)
+
+// A CheckRun is one execution of a check on a release. (release, check, check
+// version, attempt) is unique. A completed run never changes; the newest attempt
+// of the newest check version counts.
+type CheckRun struct {
+	ID           ID
+	ReleaseID    ID
+	Crate        string
+	Version      string
+	Checksum     crate.Checksum
+	Check        string
+	CheckVersion int
+	Attempt      int // 1 is the first
+	Status       Status
+	QueuedAt     time.Time
+	RunAfter     time.Time // not to be started before; zero is at once
+	StartedAt    time.Time
+	Deadline     time.Time // of a run in progress: then it counts as lost
+	CompletedAt  time.Time
+	// Lease fences a run in progress: only its holder may complete it.
+	Lease string
+	// Report is what the check answered; its Conclusion is "" until completed.
+	Report check.Report
+}
+
+// CheckState is all there is to show of one check on one release.
+type CheckState struct {
+	// Newest is the newest completed run, nil if none has completed.
+	Newest *CheckRun
+	// Pending is the run queued or in progress after it, nil if none.
+	Pending *CheckRun
+}
+
+// CrateFacts are the facts of a check about the crate, from the newest release
+// whose run could tell.
+type CrateFacts struct {
+	CrateID ID
+	Crate   string
+	Check   string
+	Version string // the release they were read from
+	RunID   ID
+	Facts   json.RawMessage
+	ReadAt  time.Time
+}
+
+// A Token lets its holder write. The secret itself is not stored.
+type Token struct {
+	ID        ID
+	Name      string
+	Hash      [32]byte // SHA-256 of the secret
+	Scopes    []string
+	CreatedAt time.Time
+	ExpiresAt time.Time
+	RevokedAt time.Time
+	UsedAt    time.Time // at most a minute behind
+}
+
+// An AuditEntry is one write, as the append-only audit log keeps it.
+type AuditEntry struct {
+	ID     ID
+	At     time.Time
+	Actor  string // "token:NAME", "webhook", "cli:USER", "system"
+	Action string // verb.noun, as in "token.create"
+	Object string // what it was done to, as in "serde@1.0.0"
+	Detail json.RawMessage
+}
