@@ -34,6 +34,32 @@ type Crate struct {
 	Name      string // as first published
 	CreatedAt time.Time
 	UpdatedAt time.Time // newest release's FirstSeenAt
+	// Default is the release that speaks for the crate: the newest stable
+	// version that is not yanked, else the newest that is not yanked, else the
+	// newest. Publishing and yanking keep it.
+	Default ID
+}
+
+// A CrateSummary is a crate with the release that speaks for it.
+type CrateSummary struct {
+	Crate   Crate
+	Default Release
+}
+
+// A CrateQuery asks for crates. The zero query lists all by name.
+type CrateQuery struct {
+	// Text is looked for in names and descriptions, ignoring case and the
+	// difference of - and _: an exact name first, then names that begin with it,
+	// then names that hold it, then descriptions.
+	Text  string
+	After string // the Next of the page before
+	Limit int    // 1 to 100
+}
+
+// A CratePage is an answer to a CrateQuery.
+type CratePage struct {
+	Crates []CrateSummary
+	Next   string // "" on the last page
 }
 
 // A Release is a published version, as first seen.
@@ -115,6 +141,21 @@ const (
 	AnnouncementRefused  AnnouncementStatus = "refused"
 )
 
+// A CheckRef names a version of a check.
+type CheckRef struct {
+	Name    string
+	Version int
+}
+
+// A Publication is what publishing stores in one transaction.
+type Publication struct {
+	Release      Release    // ID and CrateID are given by the store
+	Checks       []CheckRef // runs to queue
+	Announcement ID         // settled as stored, or refused on other bytes; 0 when there was none
+	Detail       string     // for an incident: who offered the bytes
+	Audit        AuditEntry
+}
+
 // An Incident records that other bytes were offered under a known name and
 // version. The first release stays; the other bytes are kept in the blob store
 // and never served or checked.
@@ -167,8 +208,22 @@ type CheckRun struct {
 	Report check.Report
 }
 
+// A Finish completes a run that its lease holder started.
+type Finish struct {
+	Run    ID
+	Lease  string
+	Report check.Report
+	At     time.Time
+	// Retry, when set, queues the next attempt, to start no earlier than that.
+	Retry time.Time
+	// KeepFacts keeps the report's facts for the crate, unless facts of the same
+	// check from a newer version are kept already.
+	KeepFacts bool
+}
+
 // CheckState is all there is to show of one check on one release.
 type CheckState struct {
+	Check string
 	// Newest is the newest completed run, nil if none has completed.
 	Newest *CheckRun
 	// Pending is the run queued or in progress after it, nil if none.
@@ -207,4 +262,27 @@ type AuditEntry struct {
 	Action string // verb.noun, as in "token.create"
 	Object string // what it was done to, as in "serde@1.0.0"
 	Detail json.RawMessage
+}
+
+// An IntakeJob asks a worker to fetch what was announced.
+type IntakeJob struct {
+	Announcement ID `json:"announcement"`
+}
+
+// Kind names the job in the queue.
+func (IntakeJob) Kind() string { return "intake" }
+
+// A RunJob asks a worker to execute a check run.
+type RunJob struct {
+	Run ID `json:"run"`
+}
+
+// Kind names the job in the queue.
+func (RunJob) Kind() string { return "check_run" }
+
+// Counts is what the store holds, for metrics.
+type Counts struct {
+	Crates, Releases, Incidents int
+	Runs                        map[Status]int
+	OldestQueued                time.Time // zero when nothing is due
 }

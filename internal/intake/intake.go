@@ -1,0 +1,160 @@
+// Package intake is the one way a release enters: the publish webhook and
+// `cratefence submit` call it today, an index poll and a cargo request later.
+//
+// It is idempotent: the same bytes under the same name and version are the same
+// release however often they come. Other bytes under a known name and version
+// are kept as an incident and never take the first ones' place.
+package intake
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cratefence/cratefence/internal/check"
+	"github.com/cratefence/cratefence/internal/crate"
+	"github.com/cratefence/cratefence/internal/store"
+)
+
+// ErrInvalid wraps what is wrong with an announcement or a submission.
+var ErrInvalid = errors.New("invalid publication")
+
+// ErrRefused wraps why an upstream's answer to a download is final: the bytes
+// are not what was announced, or are too many. Any other error of Upstream may
+// pass, and is worth another try.
+var ErrRefused = errors.New("download refused")
+
+// Store keeps announcements and releases. Each method is one durable
+// transaction: when it returns nil, a crash loses nothing of it.
+type Store interface {
+	// Announce stores an announcement and queues its IntakeJob. A repeated
+	// (Via, MessageID) returns the first one, and false.
+	Announce(ctx context.Context, a store.Announcement, audit store.AuditEntry) (store.Announcement, bool, error)
+	// Announcement wraps store.ErrNotFound when there is none.
+	Announcement(ctx context.Context, id store.ID) (store.Announcement, error)
+	// SettleAnnouncement moves a received announcement to a final status, or
+	// notes a reason while it stays received. One that is final does not move.
+	SettleAnnouncement(ctx context.Context, id store.ID, status store.AnnouncementStatus, reason string, at time.Time) error
+	// Publish stores a release, its check runs and their jobs. Known bytes return
+	// the known release and false; other bytes are kept as an incident and return
+	// the known release and an error that wraps store.ErrOtherBytes.
+	Publish(ctx context.Context, p store.Publication) (store.Release, bool, error)
+}
+
+// Blobs keeps crates by checksum. Put is durable when it returns, and putting
+// what is there already does nothing.
+type Blobs interface {
+	Put(ctx context.Context, sum crate.Checksum, data []byte) error
+}
+
+// Upstream downloads a release from url, or from the configured registry when
+// url is "". The bytes' checksum equals sum, or the error wraps ErrRefused.
+type Upstream interface {
+	Download(ctx context.Context, name, version, url string, sum crate.Checksum) ([]byte, error)
+}
+
+// An Intake takes releases in.
+type Intake struct {
+	Store    Store
+	Blobs    Blobs
+	Upstream Upstream
+	Checks   []*check.Check // to be run on every release
+	Limits   crate.Limits
+	Now      func() time.Time
+}
+
+// Announce stores the word that a version was published; a worker fetches it.
+// created is false when the message is a repeat.
+func (in *Intake) Announce(ctx context.Context, a store.Announcement, actor string) (_ store.Announcement, created bool, err error) {
+	if err := validate(a.Crate, a.Version); err != nil {
+		return store.Announcement{}, false, err
+	}
+	if a.Checksum.IsZero() {
+		return store.Announcement{}, false, fmt.Errorf("%w: no checksum: send the SHA-256 of the .crate", ErrInvalid)
+	}
+	a.Status, a.ReceivedAt = store.AnnouncementReceived, in.Now()
+	return in.Store.Announce(ctx, a, in.audit(actor, "release.announce", a.Crate, a.Version, a.Checksum))
+}
+
+// Fetch downloads what was announced and takes it in. An error means that
+// another try may succeed; what is final is settled on the announcement and is
+// no error.
+func (in *Intake) Fetch(ctx context.Context, id store.ID) error {
+	a, err := in.Store.Announcement(ctx, id)
+	if err != nil {
+		return err
+	}
+	if a.Status != store.AnnouncementReceived {
+		return nil
+	}
+	data, err := in.Upstream.Download(ctx, a.Crate, a.Version, a.DownloadURL, a.Checksum)
+	if errors.Is(err, ErrRefused) {
+		return in.Store.SettleAnnouncement(ctx, id, store.AnnouncementRefused, err.Error(), in.Now())
+	}
+	if err != nil {
+		settle := in.Store.SettleAnnouncement(ctx, id, store.AnnouncementReceived, err.Error(), in.Now())
+		return errors.Join(err, settle)
+	}
+	_, _, err = in.take(ctx, store.Publication{
+		Release: store.Release{
+			Crate: a.Crate, Version: a.Version, Checksum: a.Checksum,
+			PublishedAt: a.PublishedAt, Publisher: a.Publisher, Via: a.Via,
+		},
+		Announcement: id,
+		Detail:       a.Publisher,
+		Audit:        in.audit("system", "release.publish", a.Crate, a.Version, a.Checksum),
+	}, data)
+	if errors.Is(err, store.ErrOtherBytes) {
+		return nil // kept as an incident, and the announcement settled with it
+	}
+	return err
+}
+
+// GiveUp settles an announcement whose every try has failed.
+func (in *Intake) GiveUp(ctx context.Context, id store.ID, reason string) error {
+	return in.Store.SettleAnnouncement(ctx, id, store.AnnouncementRefused, reason, in.Now())
+}
+
+// Submit takes in bytes that the caller brings. created is false when they are
+// known. An error that wraps store.ErrOtherBytes comes with the known release.
+func (in *Intake) Submit(ctx context.Context, r store.Release, data []byte, actor string) (_ store.Release, created bool, err error) {
+	if err := validate(r.Crate, r.Version); err != nil {
+		return store.Release{}, false, err
+	}
+	if int64(len(data)) > in.Limits.Packed {
+		return store.Release{}, false, fmt.Errorf("%w: %d bytes, over the limit of %d", ErrInvalid, len(data), in.Limits.Packed)
+	}
+	r.Checksum, r.Via = crate.Sum(data), store.ViaSubmit
+	return in.take(ctx, store.Publication{
+		Release: r,
+		Detail:  actor,
+		Audit:   in.audit(actor, "release.publish", r.Crate, r.Version, r.Checksum),
+	}, data)
+}
+
+// take stores the bytes first, so that no release ever stands without them. A
+// crash in between leaves bytes that nothing names: harmless, and the next try
+// finds them there.
+func (in *Intake) take(ctx context.Context, p store.Publication, data []byte) (store.Release, bool, error) {
+	if err := in.Blobs.Put(ctx, p.Release.Checksum, data); err != nil {
+		return store.Release{}, false, fmt.Errorf("store crate %q %q: %w", p.Release.Crate, p.Release.Version, err)
+	}
+	p.Release.Size = int64(len(data))
+	p.Release.FirstSeenAt = in.Now()
+	p.Release.About = about(data, p.Release, in.Limits)
+	for _, c := range in.Checks {
+		p.Checks = append(p.Checks, store.CheckRef{Name: c.Name, Version: c.Version})
+	}
+	return in.Store.Publish(ctx, p)
+}
+
+func validate(name, version string) error {
+	if err := crate.ValidateName(name); err != nil {
+		return fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	if _, err := crate.ParseVersion(version); err != nil {
+		return fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	return nil
+}
