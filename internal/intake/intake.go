@@ -8,6 +8,7 @@ package intake
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -157,4 +158,12 @@ func validate(name, version string) error {
 		return fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
 	return nil
+}
+
+func (in *Intake) audit(actor, action, name, version string, sum crate.Checksum) store.AuditEntry {
+	detail, err := json.Marshal(map[string]string{"checksum": sum.String()})
+	if err != nil {
+		panic(err) // a map of strings marshals
+	}
+	return store.AuditEntry{At: in.Now(), Actor: actor, Action: action, Object: name + "@" + version, Detail: detail}
 }

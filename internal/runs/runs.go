@@ -78,7 +78,7 @@ func (r *Runs) Begin(ctx context.Context, id store.ID) (Begun, error) {
 	if c == nil || c.Version != run.CheckVersion {
 		return Begun{}, r.abandon(ctx, run)
 	}
-	timeout := r.timeout(c)
+	timeout := r.Timeout(c)
 	now := r.Now()
 	run, err = r.Store.StartRun(ctx, id, rand.Text(), now, now.Add(timeout+margin))
 	if errors.Is(err, store.ErrConflict) {
@@ -184,7 +184,8 @@ func (r *Runs) check(name string) *check.Check {
 	return nil
 }
 
-func (r *Runs) timeout(c *check.Check) time.Duration {
+// Timeout is how long one run of c may take.
+func (r *Runs) Timeout(c *check.Check) time.Duration {
 	if r.MaxTimeout > 0 {
 		return min(c.Timeout, r.MaxTimeout)
 	}

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/alecthomas/kong"
+)
+
+// version is set by the linker (-X main.version=…).
+var version = "devel"
+
+// cli is the command line; each subcommand stands in its own file.
+type cli struct {
+	Config  string           `short:"c" env:"CRATEFENCE_CONFIG" placeholder:"FILE" help:"Configuration file (TOML). Without one, the built-in defaults hold; 'cratefence serve --help' lists them."`
+	Version kong.VersionFlag `help:"Print the version."`
+
+	Check  checkCmd  `cmd:"" help:"Check a crate here and now: a .crate file, an unpacked folder, or NAME@VERSION."`
+	Serve  serveCmd  `cmd:"" help:"Run the service: intake, checks, pages and API."`
+	Submit submitCmd `cmd:"" help:"Hand a .crate file to a running service."`
+	Token  tokenCmd  `cmd:"" help:"Create, list and revoke the tokens that let others write."`
+	Checks checksCmd `cmd:"" help:"List the built-in checks, or explain one."`
+	Demo   demoCmd   `cmd:"" help:"Start a small registry, publish crates to it and show what is found."`
+}
+
+// exitError ends a command with a code. Its message, when it has one, is
+// printed; a found failure is no error to print.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e *exitError) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit status %d", e.code)
+	}
+	return e.err.Error()
+}
+
+func (e *exitError) Unwrap() error { return e.err }
+
+// run is the program: arguments in, exit code out.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) (code int) {
+	var c cli
+	exited := -1
+	parser, err := kong.New(&c,
+		kong.Name("cratefence"),
+		kong.Description("The security fence for Rust crates: facts about every published version."),
+		kong.Writers(stdout, stderr),
+		kong.Exit(func(code int) { exited = code; panic(exitedEarly{}) }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true, WrapUpperBound: 80}),
+		kong.Vars{"version": "cratefence " + version},
+	)
+	if err != nil {
+		fmt.Fprintln(stderr, "cratefence:", err)
+		return exitUsage
+	}
+	defer func() {
+		// kong ends the program after --help and --version by calling Exit.
+		if p := recover(); p != nil {
+			if _, ok := p.(exitedEarly); !ok {
+				panic(p)
+			}
+			code = exited
+		}
+	}()
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	chosen, err := parser.Parse(args)
+	if err != nil {
+		fmt.Fprintf(stderr, "cratefence: %v\nTry 'cratefence --help'.\n", err)
+		return exitUsage
+	}
+	chosen.BindTo(ctx, (*context.Context)(nil))
+	err = chosen.Run(&terminal{in: stdin, out: stdout, err: stderr}, &c)
+	var exit *exitError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &exit):
+		if exit.err != nil {
+			fmt.Fprintln(stderr, "cratefence:", exit.err)
+		}
+		return exit.code
+	default:
+		fmt.Fprintln(stderr, "cratefence:", err)
+		return exitUsage
+	}
+}
+
+type exitedEarly struct{}

@@ -1,0 +1,207 @@
+package main
+
+import (
+	"bytes"
+	_ "embed"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/pelletier/go-toml/v2"
+)
+
+//go:embed config.go
+var configSource []byte // its comments are the manual: see manual.go
+
+// Config is the whole configuration. The comments of its fields are the manual
+// that `cratefence serve --help` prints. Every key has a default; components
+// get values from it, never the whole.
+type Config struct {
+	// The address that pages, API and webhook are served on. Port 0 picks a free one.
+	Listen string `toml:"listen"`
+	// The address under which others reach this service, as in
+	// "https://fence.example". Empty: derived from each request.
+	BaseURL string `toml:"base_url"`
+	// The folder that holds everything: database, crates, webhook secret. It is
+	// made if missing, readable by its owner alone.
+	Data string `toml:"data"`
+	// A PostgreSQL address (postgres://user@host/database), for more than one
+	// machine. Empty: SQLite in the data folder. A password belongs into
+	// PGPASSFILE or database_file, not here.
+	Database string `toml:"database"`
+	// A file that holds the PostgreSQL address, instead of database.
+	DatabaseFile string `toml:"database_file"`
+	// How logs are written to standard error: "text" or "json".
+	LogFormat string `toml:"log_format"`
+
+	Upstream UpstreamConfig `toml:"upstream"`
+	Webhook  WebhookConfig  `toml:"webhook"`
+	Limits   LimitsConfig   `toml:"limits"`
+	Worker   WorkerConfig   `toml:"worker"`
+	Egress   EgressConfig   `toml:"egress"`
+}
+
+// UpstreamConfig is the registry whose crates are checked.
+type UpstreamConfig struct {
+	// The sparse index of the registry.
+	Index string `toml:"index"`
+	// What pages call the registry.
+	Name string `toml:"name"`
+}
+
+// WebhookConfig is how a registry announces a new version: POST
+// /api/v1/webhooks/publish with a Standard Webhooks signature.
+type WebhookConfig struct {
+	// Files that hold one signing secret each ("whsec_…"); any of them is
+	// accepted, so that a secret can be changed without a gap. Empty: the file
+	// webhook.secret in the data folder, made on first start.
+	SecretFiles []string `toml:"secret_files"`
+}
+
+// LimitsConfig bounds what is read of a crate.
+type LimitsConfig struct {
+	// The largest .crate, in bytes.
+	CrateBytes int64 `toml:"crate_bytes"`
+	// The most that a .crate may unpack to, in bytes.
+	UnpackedBytes int64 `toml:"unpacked_bytes"`
+	// The most files in a .crate.
+	Files int `toml:"files"`
+}
+
+// WorkerConfig is the part that fetches and checks.
+type WorkerConfig struct {
+	// How many check runs go on at once.
+	Checks int `toml:"checks"`
+	// How many downloads go on at once.
+	Fetches int `toml:"fetches"`
+	// How long one download may take.
+	FetchTimeout Duration `toml:"fetch_timeout"`
+	// The longest that any check may take; each has a timeout of its own, which
+	// holds where it is shorter. "0s" leaves those.
+	MaxCheckTimeout Duration `toml:"max_check_timeout"`
+	// How often lost runs are looked for.
+	RescueEvery Duration `toml:"rescue_every"`
+	// How often runs of newer check versions are queued.
+	RefillEvery Duration `toml:"refill_every"`
+}
+
+// EgressConfig is what this service may reach. Without exceptions it speaks
+// HTTPS only, to addresses that everybody can route to.
+type EgressConfig struct {
+	// An HTTP proxy for every outgoing connection, as in
+	// "http://proxy.example:3128". The environment's proxy variables are ignored.
+	Proxy string `toml:"proxy"`
+	// Exceptions, each "PURPOSE=HOST:PORT" where PURPOSE is upstream or git: for
+	// that host plain HTTP, private addresses and IP literals are allowed. For git
+	// a path pattern may follow, as in "git=forge.example:443/team/*".
+	Allow []string `toml:"allow"`
+}
+
+// Duration is a time.Duration written as in "1m30s".
+type Duration time.Duration
+
+// UnmarshalText reads "1m30s".
+func (d *Duration) UnmarshalText(text []byte) error {
+	parsed, err := time.ParseDuration(string(text))
+	if err != nil {
+		return fmt.Errorf("%q is not a duration such as \"30s\" or \"1h\"", text)
+	}
+	*d = Duration(parsed)
+	return nil
+}
+
+// MarshalText writes "1m30s".
+func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+
+func defaultConfig() Config {
+	return Config{
+		Listen:    "127.0.0.1:8080",
+		Data:      "cratefence-data",
+		LogFormat: "text",
+		Upstream:  UpstreamConfig{Index: "sparse+https://index.crates.io/", Name: "crates.io"},
+		Limits:    LimitsConfig{CrateBytes: 64 << 20, UnpackedBytes: 512 << 20, Files: 50_000},
+		Worker: WorkerConfig{
+			Checks: 4, Fetches: 4,
+			FetchTimeout: Duration(2 * time.Minute),
+			RescueEvery:  Duration(5 * time.Second),
+			RefillEvery:  Duration(time.Minute),
+		},
+	}
+}
+
+// loadConfig reads a file over the defaults; an empty path is the defaults.
+func loadConfig(path string) (Config, error) {
+	cfg := defaultConfig()
+	if path == "" {
+		return cfg, nil
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return Config{}, fmt.Errorf("read configuration: %w", err)
+	}
+	data = bytes.TrimPrefix(data, []byte("\xEF\xBB\xBF"))
+	decoder := toml.NewDecoder(bytes.NewReader(data)).DisallowUnknownFields()
+	if err := decoder.Decode(&cfg); err != nil {
+		return Config{}, fmt.Errorf("read configuration %q: %w", path, explainTOML(err))
+	}
+	if err := cfg.validate(); err != nil {
+		return Config{}, fmt.Errorf("read configuration %q: %w", path, err)
+	}
+	return cfg, nil
+}
+
+// explainTOML turns go-toml's errors into one sentence with a place and, for an
+// unknown key, the nearest one there is.
+func explainTOML(err error) error {
+	var unknown *toml.StrictMissingError
+	if errors.As(err, &unknown) && len(unknown.Errors) > 0 {
+		first := unknown.Errors[0]
+		row, _ := first.Position()
+		key := strings.Join(first.Key(), ".")
+		if near := nearest(key, configKeys()); near != "" {
+			return fmt.Errorf("line %d: unknown key %q; did you mean %q?", row, key, near)
+		}
+		return fmt.Errorf("line %d: unknown key %q; 'cratefence serve --help' lists the keys", row, key)
+	}
+	var decode *toml.DecodeError
+	if errors.As(err, &decode) {
+		row, col := decode.Position()
+		return fmt.Errorf("line %d, column %d: %w", row, col, err)
+	}
+	return err
+}
+
+func (c Config) validate() error {
+	switch {
+	case c.Worker.Checks < 1 || c.Worker.Fetches < 1:
+		return errors.New("worker.checks and worker.fetches must be at least 1")
+	case c.Worker.FetchTimeout <= 0 || c.Worker.RescueEvery <= 0 || c.Worker.RefillEvery <= 0:
+		return errors.New("worker.fetch_timeout, worker.rescue_every and worker.refill_every must be above 0s")
+	case c.Worker.MaxCheckTimeout < 0:
+		return errors.New("worker.max_check_timeout must not be negative")
+	case c.Limits.CrateBytes < 1 || c.Limits.UnpackedBytes < 1 || c.Limits.Files < 1:
+		return errors.New("limits must be at least 1")
+	case c.LogFormat != "text" && c.LogFormat != "json":
+		return fmt.Errorf("log_format %q: want \"text\" or \"json\"", c.LogFormat)
+	case c.Database != "" && c.DatabaseFile != "":
+		return errors.New("database and database_file are both set; keep one")
+	}
+	return nil
+}
+
+// databaseURL is the PostgreSQL address; "" means SQLite in the data folder.
+func (c Config) databaseURL() (string, error) {
+	if c.DatabaseFile == "" {
+		return c.Database, nil
+	}
+	data, err := os.ReadFile(c.DatabaseFile)
+	if err != nil {
+		return "", fmt.Errorf("read database_file: %w", err)
+	}
+	return strings.TrimSpace(string(data)), nil
+}
+
+func (c Config) inData(name string) string { return filepath.Join(c.Data, name) }
