@@ -1,0 +1,87 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+
+	"github.com/cratefence/cratefence/internal/egress"
+)
+
+// get fetches a URL whose answer is 200 and at most limit bytes long.
+func (c *Client) get(ctx context.Context, from string, limit int64) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, from, nil)
+	if err != nil {
+		return nil, fmt.Errorf("fetch %q: %w", from, ErrProtocol)
+	}
+	req.Header.Set("User-Agent", c.opts.UserAgent)
+	// The bytes as they are kept: a checksum is of these, and a limit holds.
+	req.Header.Set("Accept-Encoding", "identity")
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, unanswered(ctx, from, err)
+	}
+	defer resp.Body.Close()
+	if err := judge(resp); err != nil {
+		return nil, fmt.Errorf("fetch %q: %w", from, err)
+	}
+	if resp.ContentLength > limit {
+		return nil, fmt.Errorf("fetch %q: %w: %d bytes announced, %d allowed", from, ErrTooLarge, resp.ContentLength, limit)
+	}
+	// One byte more than allowed tells the too long from the just fitting.
+	data, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
+	if err != nil {
+		return nil, unanswered(ctx, from, err)
+	}
+	if int64(len(data)) > limit {
+		return nil, fmt.Errorf("fetch %q: %w: more than %d bytes", from, ErrTooLarge, limit)
+	}
+	return data, nil
+}
+
+// judge sorts answers by status. Only 200 carries what was asked for.
+func judge(resp *http.Response) error {
+	switch code := resp.StatusCode; {
+	case code == http.StatusOK && encoded(resp):
+		return fmt.Errorf("%w: encoded as %q unasked", ErrProtocol, resp.Header.Get("Content-Encoding"))
+	case code == http.StatusOK:
+		return nil
+	case code == http.StatusNotFound, code == http.StatusGone, code == http.StatusUnavailableForLegalReasons,
+		code == http.StatusUnauthorized, code == http.StatusForbidden:
+		return fmt.Errorf("%w: answered %s", ErrNotFound, status(resp))
+	case code == http.StatusTooManyRequests, code == http.StatusRequestTimeout, code >= 500:
+		return fmt.Errorf("%w: answered %s", ErrUnreachable, status(resp))
+	default:
+		return fmt.Errorf("%w: answered %s, want 200", ErrProtocol, status(resp))
+	}
+}
+
+func encoded(resp *http.Response) bool {
+	encoding := resp.Header.Get("Content-Encoding")
+	return encoding != "" && encoding != "identity"
+}
+
+// status is the status in our words: the server's may hold anything.
+func status(resp *http.Response) string {
+	return fmt.Sprintf("%d %s", resp.StatusCode, http.StatusText(resp.StatusCode))
+}
+
+// unanswered says why an exchange broke off. What the egress rules ended is
+// final; what the caller gave up is the caller's; the rest is worth another try.
+func unanswered(ctx context.Context, from string, err error) error {
+	// url.Error repeats the method and the URL.
+	if inner, ok := errors.AsType[*url.Error](err); ok {
+		err = inner.Err
+	}
+	switch {
+	case errors.Is(err, egress.ErrTooLarge):
+		return fmt.Errorf("fetch %q: %w: %w", from, ErrTooLarge, err)
+	case errors.Is(err, egress.ErrRefused), errors.Is(ctx.Err(), context.Canceled):
+		return fmt.Errorf("fetch %q: %w", from, err)
+	default:
+		return fmt.Errorf("fetch %q: %w: %w", from, ErrUnreachable, err)
+	}
+}
