@@ -1,10 +1,25 @@
 package crate
 
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// The files that cargo itself puts into a crate; everything else comes from the
+// author's folder.
+const (
+	ManifestFile     = "Cargo.toml"
+	ManifestOrigFile = "Cargo.toml.orig" // the manifest as the author wrote it; since cargo 1.20
+	LockFile         = "Cargo.lock"
+	VCSInfoFile      = ".cargo_vcs_info.json" // since cargo 1.30
+)
+
 // Limits bound what Read accepts.
 type Limits struct {
 	Packed   int64 // bytes of the .crate
 	Unpacked int64 // bytes of the tar stream, headers and padding included
-	Files    int
+	Files    int   // entries of any kind
 	Path     int   // bytes of one path
 }
 
@@ -17,6 +32,8 @@ type Archive struct {
 	Notes    []Problem // strange, but read the same by everybody: accepted
 	Packed   int64     // bytes of the .crate; 0 for a folder
 	Unpacked int64     // bytes of the files' contents
+
+	byPath map[string]int // into Files
 }
 
 // A File is a regular file of a release.
@@ -26,11 +43,77 @@ type File struct {
 	Data       []byte // shared with the archive: not to be written to
 }
 
-// A Problem is something in an archive that cargo would not write.
-type Problem struct {
-	Rule    string // stable name, as in a finding
-	Path    string // the entry, as the archive spells it; may hold anything
-	Message string
+// Read reads a .crate of the given release (its name and version name the
+// folder in the archive). Where the archive is refused the error is a
+// *FormatError and the archive nil.
+//
+// The files' contents are parts of one buffer that holds the whole tar stream.
+func Read(data []byte, r Release, lim Limits) (*Archive, error) {
+	var found problems
+	if int64(len(data)) > lim.Packed {
+		found.add(RulePackedSize, "", "the archive has %d bytes, over the limit of %d", len(data), lim.Packed)
+		return nil, found.err()
+	}
+	stream := inflate(data, lim.Unpacked, &found)
+	if stream == nil {
+		return nil, found.err()
+	}
+	t := tarReader{stream: stream, root: r.Name + "-" + r.Version + "/", lim: lim, found: &found}
+	t.read()
+	t.paths.check(&found)
+	if err := found.err(); err != nil {
+		return nil, err
+	}
+	a := newArchive(t.files, found.notes())
+	a.Packed = int64(len(data))
+	return a, nil
+}
+
+func newArchive(files []File, notes []Problem) *Archive {
+	a := &Archive{Files: files, Notes: notes, byPath: make(map[string]int, len(files))}
+	for i, f := range files {
+		a.Unpacked += int64(len(f.Data))
+		a.byPath[f.Path] = i
+	}
+	return a
+}
+
+// File returns the file at path, or nil.
+func (a *Archive) File(path string) *File {
+	if a.byPath == nil { // put together by hand
+		i := slices.IndexFunc(a.Files, func(f File) bool { return f.Path == path })
+		if i < 0 {
+			return nil
+		}
+		return &a.Files[i]
+	}
+	if i, ok := a.byPath[path]; ok {
+		return &a.Files[i]
+	}
+	return nil
+}
+
+// Manifest parses Cargo.toml. It returns nil, nil where the crate has none.
+func (a *Archive) Manifest() (*Manifest, error) {
+	f := a.File(ManifestFile)
+	if f == nil {
+		return nil, nil
+	}
+	return ParseManifest(f.Data)
+}
+
+// VCSInfo parses .cargo_vcs_info.json. It returns nil, nil where the crate has
+// none.
+func (a *Archive) VCSInfo() (*VCSInfo, error) {
+	f := a.File(VCSInfoFile)
+	if f == nil {
+		return nil, nil
+	}
+	info, err := ParseVCSInfo(f.Data)
+	if err != nil {
+		return nil, err
+	}
+	return &info, nil
 }
 
 // A FormatError says why an archive is refused.
@@ -39,15 +122,15 @@ type FormatError struct {
 	More     int       // further problems that were not kept
 }
 
-func (e *FormatError) Error() string { panic("not written yet") }
-
-// Read reads a .crate of the given release (its name and version name the
-// folder in the archive). Where the archive is refused the error is a
-// *FormatError and the archive nil.
-func Read(data []byte, r Release, lim Limits) (*Archive, error) { panic("not written yet") }
-
-// ReadDir reads an unpacked crate. Links are not followed out of root.
-func ReadDir(root string, lim Limits) (*Archive, error) { panic("not written yet") }
-
-// File returns the file at path, or nil.
-func (a *Archive) File(path string) *File { panic("not written yet") }
+func (e *FormatError) Error() string {
+	var b strings.Builder
+	first := e.Problems[0]
+	fmt.Fprintf(&b, "read archive: %s", first.Message)
+	if first.Path != "" {
+		fmt.Fprintf(&b, " (%q)", first.Path)
+	}
+	if more := len(e.Problems) - 1 + e.More; more > 0 {
+		fmt.Fprintf(&b, ", and %d more", more)
+	}
+	return b.String()
+}

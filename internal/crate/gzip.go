@@ -1,0 +1,67 @@
+package crate
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/binary"
+	"errors"
+	"io"
+)
+
+// inflate returns what the one gzip member in data holds, or nil where that
+// cannot be known.
+//
+// cargo reads one member and ignores what follows; most other programs read
+// several members as one stream. So anything that follows is refused.
+func inflate(data []byte, limit int64, found *problems) []byte {
+	rest := bytes.NewReader(data)
+	z, err := gzip.NewReader(rest)
+	if err != nil {
+		found.add(RuleGzip, "", "the archive is not gzip: %v", gzipReason(err))
+		return nil
+	}
+	if data[3]&0xe0 != 0 {
+		found.add(RuleGzip, "", "the gzip header has reserved flags set (%#02x)", data[3])
+		return nil
+	}
+	z.Multistream(false)
+	stream, err := readAtMost(z, limit, sizeHint(data, limit))
+	if err != nil {
+		found.add(RuleGzip, "", "the gzip stream is damaged after %d unpacked bytes: %v", len(stream), gzipReason(err))
+		return nil
+	}
+	if int64(len(stream)) > limit {
+		found.add(RuleUnpackedSize, "", "the archive unpacks to more than the limit of %d bytes", limit)
+		return nil
+	}
+	if n := rest.Len(); n > 0 {
+		after := "bytes"
+		if bytes.HasPrefix(data[len(data)-n:], []byte{0x1f, 0x8b}) {
+			after = "bytes of what looks like a second gzip member"
+		}
+		found.add(RuleTrailingData, "", "%d %s follow the gzip stream", n, after)
+	}
+	return stream
+}
+
+// sizeHint guesses the unpacked size from the last four bytes of data. They may
+// be a lie, so no more is believed than an honest source tree compresses to.
+func sizeHint(data []byte, limit int64) int64 {
+	const ratio, least = 12, 4096
+	said := int64(binary.LittleEndian.Uint32(data[len(data)-4:]))
+	return max(least, min(said+bytes.MinRead, ratio*int64(len(data)), limit+1))
+}
+
+// readAtMost reads until the end or one byte over the limit.
+func readAtMost(r io.Reader, limit, hint int64) ([]byte, error) {
+	buf := bytes.NewBuffer(make([]byte, 0, hint))
+	_, err := buf.ReadFrom(io.LimitReader(r, limit+1))
+	return buf.Bytes(), err
+}
+
+func gzipReason(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return errors.New("it is cut short")
+	}
+	return err
+}
