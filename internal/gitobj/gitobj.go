@@ -2,60 +2,110 @@
 // commits, trees; and computes object ids.
 //
 // It is pure: no network, no clock, no log. It knows nothing of repositories or
-// remotes.
+// remotes. Only SHA-1 repositories are read.
 package gitobj
 
-import "time"
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/pjbgf/sha1cd"
+)
+
+// Sentinel errors of everything this package reads.
+var (
+	// ErrFormat: the bytes are not what git writes.
+	ErrFormat = errors.New("not git's format")
+	// ErrLimit: well formed as far as read, and over a limit.
+	ErrLimit = errors.New("over a limit")
+	// ErrCollision: the bytes are part of a SHA-1 collision attack, so that their
+	// id says nothing.
+	ErrCollision = errors.New("SHA-1 collision attack")
+	// ErrMissing: the object is not there.
+	ErrMissing = errors.New("no such object")
+)
 
 // An ID is the id of an object in a SHA-1 repository.
 type ID [20]byte
 
 // ParseID reads 40 lower-case hexadecimal digits.
-func ParseID(s string) (ID, error) { panic("not written yet") }
+func ParseID(s string) (ID, error) {
+	var id ID
+	if len(s) != hex.EncodedLen(len(id)) {
+		return ID{}, fmt.Errorf("parse object id %q: want 40 hexadecimal digits", s)
+	}
+	for _, c := range []byte(s) {
+		if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return ID{}, fmt.Errorf("parse object id %q: want lower-case hexadecimal digits", s)
+		}
+	}
+	if _, err := hex.Decode(id[:], []byte(s)); err != nil {
+		return ID{}, fmt.Errorf("parse object id %q: %w", s, err)
+	}
+	return id, nil
+}
 
 // IsZero reports whether id is the zero id, which stands for none.
 func (id ID) IsZero() bool { return id == ID{} }
 
 // String returns 40 lower-case hexadecimal digits.
-func (id ID) String() string { panic("not written yet") }
+func (id ID) String() string { return hex.EncodeToString(id[:]) }
+
+// MarshalText and UnmarshalText let an id stand in JSON as its digits.
+func (id ID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
+
+// UnmarshalText reads what MarshalText wrote.
+func (id *ID) UnmarshalText(text []byte) error {
+	parsed, err := ParseID(string(text))
+	if err != nil {
+		return err
+	}
+	*id = parsed
+	return nil
+}
 
 // BlobID returns the id that git gives to a file of this content. It detects
 // known SHA-1 collision attacks; collision reports one.
-func BlobID(data []byte) (id ID, collision bool) { panic("not written yet") }
+func BlobID(data []byte) (id ID, collision bool) {
+	return newHasher().object(Blob, data)
+}
 
-// A Mode is a tree entry's mode.
-type Mode uint32
+// A hasher computes ids one after another.
+type hasher struct {
+	sha    sha1cd.CollisionResistantHash
+	header [32]byte
+	sum    [len(ID{})]byte
+}
 
-// The modes that git writes.
+func newHasher() *hasher {
+	return &hasher{sha: sha1cd.New().(sha1cd.CollisionResistantHash)}
+}
+
+func (h *hasher) object(k Kind, data []byte) (id ID, collision bool) {
+	header := append(h.header[:0], k...)
+	header = append(header, ' ')
+	header = strconv.AppendInt(header, int64(len(data)), 10)
+	header = append(header, 0)
+	h.sha.Reset()
+	h.sha.Write(header)
+	h.sha.Write(data)
+	return h.take()
+}
+
+func (h *hasher) take() (id ID, collision bool) {
+	sum, collision := h.sha.CollisionResistantSum(h.sum[:0])
+	return ID(sum), collision
+}
+
+// A Kind is a kind of object, as git spells it in the bytes it hashes.
+type Kind string
+
+// The kinds of objects.
 const (
-	ModeFile       Mode = 0o100644
-	ModeExecutable Mode = 0o100755
-	ModeSymlink    Mode = 0o120000
-	ModeTree       Mode = 0o040000
-	ModeSubmodule  Mode = 0o160000
+	CommitKind Kind = "commit"
+	TreeKind   Kind = "tree"
+	Blob       Kind = "blob"
+	Tag        Kind = "tag"
 )
-
-// A Commit is what a commit object says.
-type Commit struct {
-	ID        ID
-	Tree      ID
-	Parents   []ID
-	Committed time.Time
-	Message   string // cut to 4 KiB
-}
-
-// A Tree is a tree object.
-type Tree struct {
-	ID      ID
-	Entries []Entry // in git's order
-}
-
-// An Entry is an entry of a tree.
-type Entry struct {
-	Name string
-	Mode Mode
-	ID   ID
-}
-
-// Entry returns the entry of that name.
-func (t *Tree) Entry(name string) (Entry, bool) { panic("not written yet") }
