@@ -21,6 +21,10 @@ var (
 	// ErrOtherBytes: the name and version are known with another checksum. What
 	// was offered is kept as an incident.
 	ErrOtherBytes = errors.New("known with other bytes")
+	// ErrOtherName: the crate is known under another spelling, in case or in
+	// hyphens and underscores. As on crates.io the first spelling stays, and no
+	// release is taken in under the other.
+	ErrOtherName = errors.New("known under another spelling")
 	// ErrConflict: a compare-and-swap lost; what the caller holds is out of date.
 	ErrConflict = errors.New("changed meanwhile")
 )

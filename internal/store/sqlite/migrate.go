@@ -1,0 +1,96 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+
+	"github.com/pressly/goose/v3"
+	"github.com/riverqueue/river/riverdriver/riversqlite"
+	"github.com/riverqueue/river/rivermigrate"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// applicationID marks a database file as ours: "crat" in ASCII.
+const applicationID = 0x63726174
+
+// migrate brings the schema, and the queue's, up to date.
+//
+// Each step is a transaction of its own, so that a crash leaves whole steps
+// behind and the next start goes on from there. Two processes may open a new
+// file at once: the one that comes second to a step finds it taken, fails, and
+// looks again. It loses at most once per step.
+func (s *Store) migrate(ctx context.Context) error {
+	if err := s.claim(ctx); err != nil {
+		return err
+	}
+	const tries = 32
+	var err error
+	for range tries {
+		if err = s.migrateOnce(ctx); err == nil || errors.Is(err, ErrNewer) || ctx.Err() != nil {
+			return err
+		}
+	}
+	return err
+}
+
+func (s *Store) migrateOnce(ctx context.Context) error {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return err
+	}
+	provider, err := goose.NewProvider(goose.DialectSQLite3, s.writer, files,
+		goose.WithDisableGlobalRegistry(true), goose.WithSlog(slog.New(slog.DiscardHandler)))
+	if err != nil {
+		return err
+	}
+	current, known, err := provider.GetVersions(ctx)
+	if err != nil {
+		return err
+	}
+	if current > known {
+		return fmt.Errorf("%w: its schema is version %d, this program knows %d", ErrNewer, current, known)
+	}
+	if _, err := provider.Up(ctx); err != nil {
+		return err
+	}
+	queue, err := rivermigrate.New(riversqlite.New(s.writer), &rivermigrate.Config{Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return err
+	}
+	_, err = queue.Migrate(ctx, rivermigrate.DirectionUp, nil)
+	return err
+}
+
+// claim marks an empty file as ours, and refuses one that is somebody else's.
+func (s *Store) claim(ctx context.Context) error {
+	err := s.write(ctx, func(tx *sql.Tx) error {
+		var id, tables int
+		if err := tx.QueryRowContext(ctx, `SELECT application_id FROM pragma_application_id`).Scan(&id); err != nil {
+			return err
+		}
+		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_schema`).Scan(&tables); err != nil {
+			return err
+		}
+		switch {
+		case id == applicationID:
+			return nil
+		case id != 0 || tables != 0:
+			return ErrForeign
+		}
+		_, err := tx.ExecContext(ctx, fmt.Sprintf(`PRAGMA application_id = %d`, applicationID))
+		return err
+	})
+	if sqliteErr := (*sqlite.Error)(nil); errors.As(err, &sqliteErr) && sqliteErr.Code() == sqlite3.SQLITE_NOTADB {
+		return ErrForeign
+	}
+	return err
+}
