@@ -1,0 +1,174 @@
+package cratetest
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"path"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/cratefence/cratefence/internal/crate"
+	"github.com/cratefence/cratefence/internal/index"
+)
+
+// A Registry is a small whole sparse registry in memory: config.json, index
+// files with ETags, downloads. A real cargo can use it. It takes the address
+// that it states in config.json from each request, so it works behind any
+// listener. Safe for concurrent use.
+type Registry struct {
+	mu        sync.RWMutex
+	files     map[string][]index.Line // by path below /index/
+	crates    map[string][]byte       // by path below /dl/
+	misbehave map[string]http.Handler // by whole path
+}
+
+// NewRegistry returns an empty registry.
+func NewRegistry() *Registry {
+	return &Registry{files: map[string][]index.Line{}, crates: map[string][]byte{}, misbehave: map[string]http.Handler{}}
+}
+
+// IndexURL is the index of a registry served at base ("http://HOST:PORT"), as
+// cargo's configuration spells it.
+func IndexURL(base string) string { return "sparse+" + base + "/index/" }
+
+// Publish adds a version with the index line that crates.io would compute from
+// its manifest. It takes any bytes, and those of an archive that nobody can read
+// get a line without dependencies. publishedAt may be zero. A version is
+// published once.
+func (r *Registry) Publish(name, version string, data []byte, publishedAt time.Time) error {
+	file, err := index.Path(name)
+	if err != nil {
+		return fmt.Errorf("publish %s@%s: %w", name, version, err)
+	}
+	line, err := indexLine(name, version, data)
+	if err != nil {
+		return fmt.Errorf("publish %s@%s: %w", name, version, err)
+	}
+	line.Pubtime = publishedAt.UTC().Truncate(time.Second)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, known := range r.files[file] {
+		if known.Vers == version {
+			return fmt.Errorf("publish %s@%s: it is published", name, version)
+		}
+	}
+	r.files[file] = append(r.files[file], line)
+	r.crates[downloadPath(name, version)] = data
+	return nil
+}
+
+// Yank sets whether a version is yanked.
+func (r *Registry) Yank(name, version string, yanked bool) error {
+	return r.edit(name, version, func(line *index.Line) { line.Yanked = yanked })
+}
+
+// State changes the checksum that the index states, which makes the bytes wrong.
+func (r *Registry) State(name, version string, sum crate.Checksum) error {
+	return r.edit(name, version, func(line *index.Line) { line.Cksum = sum })
+}
+
+// edit changes a line. A change of what is published is what incidents are made of.
+func (r *Registry) edit(name, version string, change func(*index.Line)) error {
+	file, err := index.Path(name)
+	if err != nil {
+		return fmt.Errorf("edit index: %w", err)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i := range r.files[file] {
+		if line := &r.files[file][i]; line.Vers == version {
+			change(line)
+			return nil
+		}
+	}
+	return fmt.Errorf("edit index: no %s@%s", name, version)
+}
+
+// Misbehave answers requests for a path ("/dl/NAME/VERSION", "/index/config.json")
+// with a handler of the test's own: Hang, Endless, Bytes or any other. A nil
+// handler makes it behave again.
+func (r *Registry) Misbehave(path string, h http.Handler) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if h == nil {
+		delete(r.misbehave, path)
+		return
+	}
+	r.misbehave[path] = h
+}
+
+func downloadPath(name, version string) string { return path.Join(name, version) }
+
+func (r *Registry) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	r.mu.RLock()
+	strange := r.misbehave[req.URL.Path]
+	r.mu.RUnlock()
+	if strange != nil {
+		strange.ServeHTTP(w, req)
+		return
+	}
+	body, ok := r.body(req)
+	if !ok {
+		http.NotFound(w, req)
+		return
+	}
+	w.Header().Set("ETag", fmt.Sprintf(`"%x"`, sha256.Sum256(body)))
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	http.ServeContent(w, req, "", time.Time{}, bytes.NewReader(body)) // answers If-None-Match
+}
+
+// body returns what is at a request's path.
+func (r *Registry) body(req *http.Request) ([]byte, bool) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if download, ok := strings.CutPrefix(req.URL.Path, "/dl/"); ok {
+		data, ok := r.crates[download]
+		return data, ok
+	}
+	file, ok := strings.CutPrefix(req.URL.Path, "/index/")
+	if !ok {
+		return nil, false
+	}
+	if file == index.ConfigPath {
+		base := "http://" + req.Host
+		return fmt.Appendf(nil, `{"dl":"%s/dl/{crate}/{version}","api":"%s"}`, base, base), true
+	}
+	lines, ok := r.files[file]
+	if !ok {
+		return nil, false
+	}
+	var body bytes.Buffer
+	for _, line := range lines {
+		if err := json.NewEncoder(&body).Encode(line); err != nil {
+			panic(err) // a Line holds nothing that JSON cannot say
+		}
+	}
+	return body.Bytes(), true
+}
+
+// Hang answers nothing until the client leaves.
+func Hang() http.Handler {
+	return http.HandlerFunc(func(_ http.ResponseWriter, req *http.Request) { <-req.Context().Done() })
+}
+
+// Endless answers without end.
+func Endless() http.Handler {
+	block := bytes.Repeat([]byte("endless "), 4096)
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		for {
+			if _, err := w.Write(block); err != nil {
+				return
+			}
+		}
+	})
+}
+
+// Bytes answers with other bytes.
+func Bytes(data []byte) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.Copy(w, bytes.NewReader(data)) })
+}
