@@ -1,0 +1,102 @@
+// Package gitsource reads commits and their trees from repositories that nobody
+// vouches for. It speaks git's protocol version 2 over HTTPS itself (gitprotocol-v2,
+// gitprotocol-http): one request for what the server can do, one for a commit
+// and its trees, further ones for single files.
+//
+// It never runs git, never checks anything out and knows no credentials.
+package gitsource
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/cratefence/cratefence/internal/check"
+	"github.com/cratefence/cratefence/internal/egress"
+	"github.com/cratefence/cratefence/internal/gitobj"
+)
+
+// Limits bound what one snapshot may cost.
+type Limits struct {
+	Bytes   int64         // of one response
+	Timeout time.Duration // from the first request to the last tree
+	Pack    gitobj.PackLimits
+}
+
+// DefaultLimits hold the trees of every repository that publishes crates. Of
+// those whose server cannot leave files out, some are too large.
+var DefaultLimits = Limits{Bytes: 64 << 20, Timeout: 60 * time.Second, Pack: gitobj.DefaultPackLimits}
+
+// A Source implements check.Source. It is safe for concurrent use.
+type Source struct {
+	limits Limits
+	plain  func(*url.URL) bool
+	// discovery follows redirects; what is asked of the place it led to does not,
+	// as with git itself.
+	discovery, fetch *http.Client
+}
+
+// New returns a source that reaches out through e.
+func New(e *egress.Egress, lim Limits) *Source {
+	return &Source{
+		limits:    lim,
+		plain:     func(u *url.URL) bool { return e.Allows(egress.Git, u) },
+		discovery: e.Client(egress.Git, egress.Limits{Bytes: 1 << 20, Timeout: lim.Timeout, Redirects: egress.MaxRedirects}),
+		fetch:     e.Client(egress.Git, egress.Limits{Bytes: lim.Bytes, Timeout: lim.Timeout}),
+	}
+}
+
+// Snapshot implements check.Source.
+func (s *Source) Snapshot(ctx context.Context, repository string, commit gitobj.ID) (check.Snapshot, error) {
+	urls, err := candidates(repository, s.plain)
+	if err != nil {
+		return nil, err
+	}
+	bounded, cancel := context.WithTimeout(ctx, s.limits.Timeout)
+	defer cancel()
+	snap, err := s.open(bounded, urls, commit)
+	if err != nil {
+		if ctx.Err() != nil { // the caller's own end says nothing of the repository
+			err = ctx.Err()
+		}
+		return nil, fmt.Errorf("read commit %s of %q: %w", commit, repository, err)
+	}
+	return snap, nil
+}
+
+func (s *Source) open(ctx context.Context, urls []*url.URL, commit gitobj.ID) (*snapshot, error) {
+	r, err := s.discover(ctx, urls)
+	if err != nil {
+		return nil, err
+	}
+	pack, err := r.fetch(ctx, commitRequest(commit, r.can))
+	if errors.Is(err, errNotThere) {
+		return nil, fmt.Errorf("%w: %w", check.ErrCommitMissing, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return newSnapshot(ctx, r, pack, commit)
+}
+
+// discover asks one candidate after another until one answers as a git server.
+// Where none does, the first answer counts: it is that of the URL as written.
+func (s *Source) discover(ctx context.Context, urls []*url.URL) (*remote, error) {
+	var first error
+	for _, u := range urls {
+		r, err := s.connect(ctx, u)
+		if err == nil {
+			return r, nil
+		}
+		if first == nil {
+			first = err
+		}
+		if !errors.Is(err, check.ErrRepositoryMissing) && !errors.Is(err, check.ErrRepositoryProtocol) {
+			break
+		}
+	}
+	return nil, first
+}
