@@ -60,6 +60,7 @@ func house() map[string]room {
 
 		"cratetest": {support: true, may: anything, why: "test support"},
 		"htmlcheck": {support: true, why: "assertions on HTML know nothing of our pages"},
+		"pgtest":    {support: true, why: "a database for tests knows nothing of what is kept in it"},
 
 		"store/storetest": {support: true, may: join(formats, domain, verbs, []string{"store", "auth", "cratetest"}), why: "the suite knows no store in particular"},
 	}
