@@ -121,7 +121,7 @@ func archiveRefused(s *check.Subject, refused *crate.FormatError) check.Report {
 func archiveFinding(s *check.Subject, p crate.Problem, level check.Level) check.Finding {
 	return check.Finding{
 		Rule: p.Rule, Level: level, Message: p.Message, Help: archiveHelp[p.Rule],
-		Path: strings.TrimPrefix(p.Path, s.Release.Name+"-"+s.Release.Version+"/"),
+		Path: printable(strings.TrimPrefix(p.Path, s.Release.Name+"-"+s.Release.Version+"/")),
 	}
 }
 

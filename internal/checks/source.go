@@ -7,6 +7,8 @@ import (
 	"path"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/cratefence/cratefence/internal/check"
 	"github.com/cratefence/cratefence/internal/crate"
@@ -28,6 +30,12 @@ type noSource struct {
 	Message string    // one sentence without a full stop, plain text
 	Help    string    // what the author would do, plain text
 	RetryAt time.Time // zero where trying again settles nothing
+}
+
+// finding tells why there is no source. It weighs nothing: the conclusion says
+// that nothing is known.
+func (m *noSource) finding() check.Finding {
+	return check.Finding{Rule: m.Reason, Level: check.LevelNote, Message: m.Message, Help: m.Help}
 }
 
 // openSource fetches the commit that the release names. Exactly one of its
@@ -143,6 +151,17 @@ func whyNoSource(err error, repository, commit string) (*noSource, error) {
 		}, nil
 	}
 	return nil, fmt.Errorf("open source: %w", err)
+}
+
+// printable replaces control characters, which neither a page nor every
+// database can hold, and what is not UTF-8.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) && r != '\n' && r != '\r' && r != '\t' {
+			return utf8.RuneError
+		}
+		return r
+	}, s)
 }
 
 // errNotInTree says that a path leads to no file of the tree.
