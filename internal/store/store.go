@@ -27,6 +27,8 @@ var (
 	ErrOtherName = errors.New("known under another spelling")
 	// ErrConflict: a compare-and-swap lost; what the caller holds is out of date.
 	ErrConflict = errors.New("changed meanwhile")
+	// ErrNewer: the database was brought to its schema by a newer program.
+	ErrNewer = errors.New("the database is of a newer cratefence")
 )
 
 // An ID is a row's id; 0 is none.

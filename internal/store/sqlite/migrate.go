@@ -14,6 +14,8 @@ import (
 	"github.com/riverqueue/river/rivermigrate"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/cratefence/cratefence/internal/store"
 )
 
 //go:embed migrations/*.sql
@@ -35,7 +37,7 @@ func (s *Store) migrate(ctx context.Context) error {
 	const tries = 32
 	var err error
 	for range tries {
-		if err = s.migrateOnce(ctx); err == nil || errors.Is(err, ErrNewer) || ctx.Err() != nil {
+		if err = s.migrateOnce(ctx); err == nil || errors.Is(err, store.ErrNewer) || ctx.Err() != nil {
 			return err
 		}
 	}
@@ -57,7 +59,7 @@ func (s *Store) migrateOnce(ctx context.Context) error {
 		return err
 	}
 	if current > known {
-		return fmt.Errorf("%w: its schema is version %d, this program knows %d", ErrNewer, current, known)
+		return fmt.Errorf("%w: its schema is version %d, this program knows %d", store.ErrNewer, current, known)
 	}
 	if _, err := provider.Up(ctx); err != nil {
 		return err

@@ -28,9 +28,6 @@ import (
 // ErrForeign says that a file is not a database of ours.
 var ErrForeign = errors.New("not a cratefence database")
 
-// ErrNewer says that a database was written by a newer program.
-var ErrNewer = errors.New("the database is of a newer cratefence")
-
 // A Store is a database file. It is safe for concurrent use.
 type Store struct {
 	writer *sql.DB // one connection
@@ -39,7 +36,7 @@ type Store struct {
 }
 
 // Open opens the database at path, making it where there is none, and brings its
-// schema up to date. The error wraps ErrForeign or ErrNewer where that is why.
+// schema up to date. The error wraps ErrForeign or store.ErrNewer where that is why.
 func Open(ctx context.Context, path string) (*Store, error) {
 	s, err := open(ctx, path)
 	if err != nil {

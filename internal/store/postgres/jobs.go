@@ -1,0 +1,41 @@
+package postgres
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/riverqueue/river"
+
+	"github.com/cratefence/cratefence/internal/store"
+)
+
+func (s *Store) queueIntake(ctx context.Context, tx pgx.Tx, id store.ID) error {
+	_, err := s.jobs.InsertTx(ctx, tx, store.IntakeJob{Announcement: id}, &river.InsertOpts{
+		Queue:       store.IntakeQueue,
+		MaxAttempts: store.IntakeTries,
+	})
+	return err
+}
+
+// queueRuns queues the jobs of runs that were just inserted. The zero time is
+// at once.
+func (s *Store) queueRuns(ctx context.Context, tx pgx.Tx, ids []store.ID, priority int, after time.Time) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	jobs := make([]river.InsertManyParams, 0, len(ids))
+	for _, id := range ids {
+		jobs = append(jobs, river.InsertManyParams{
+			Args: store.RunJob{Run: id},
+			InsertOpts: &river.InsertOpts{
+				Queue:       store.CheckQueue,
+				MaxAttempts: store.RunTries,
+				Priority:    priority,
+				ScheduledAt: after,
+			},
+		})
+	}
+	_, err := s.jobs.InsertManyFastTx(ctx, tx, jobs)
+	return err
+}

@@ -1,0 +1,154 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/cratefence/cratefence/internal/crate"
+	"github.com/cratefence/cratefence/internal/store"
+)
+
+// Publish stores a release, its check runs and their jobs. What is refused is
+// written down in the same transaction: the incident, and why the announcement
+// was not taken.
+func (s *Store) Publish(ctx context.Context, p store.Publication) (release store.Release, created bool, err error) {
+	p = p.Clean()
+	var refused error
+	err = s.write(ctx, func(tx pgx.Tx) (err error) {
+		release, created, refused, err = s.publish(ctx, tx, p)
+		return err
+	})
+	if err != nil {
+		return store.Release{}, false, fmt.Errorf("publish %q %q: %w", p.Release.Crate, p.Release.Version, err)
+	}
+	return release, created, refused
+}
+
+func (s *Store) publish(ctx context.Context, tx pgx.Tx, p store.Publication) (_ store.Release, created bool, refused, err error) {
+	c, err := crateFor(ctx, tx, p.Release)
+	if err != nil {
+		return store.Release{}, false, nil, err
+	}
+	if c.Name != p.Release.Crate {
+		refused = p.OtherName(c.Name)
+		return store.Release{}, false, refused, refuse(ctx, tx, p, refused)
+	}
+	known, err := scanRelease(tx.QueryRow(ctx, `
+		SELECT `+releaseColumns+` FROM releases r JOIN crates c ON c.id = r.crate_id
+		WHERE r.crate_id = $1 AND r.version_key = $2`, c.ID, store.VersionKey(p.Release.Version)))
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		release, err := s.addRelease(ctx, tx, c, p)
+		return release, true, nil, err
+	case err != nil:
+		return store.Release{}, false, nil, err
+	case known.Checksum != p.Release.Checksum:
+		refused = p.OtherBytes(known)
+		if err := addIncident(ctx, tx, known.ID, p); err != nil {
+			return store.Release{}, false, nil, err
+		}
+		return known, false, refused, refuse(ctx, tx, p, refused)
+	}
+	return known, false, nil, settle(ctx, tx, p.Announcement, store.AnnouncementStored, "", p.Release.FirstSeenAt)
+}
+
+// crateFor returns the crate that a release belongs to, making it where it is
+// new, and locks it: publications of one crate follow each other.
+func crateFor(ctx context.Context, tx pgx.Tx, r store.Release) (c store.Crate, err error) {
+	if _, err := tx.Exec(ctx, `
+		INSERT INTO crates (name, key, created_at, updated_at) VALUES ($1, $2, $3, $3)
+		ON CONFLICT (key) DO NOTHING`, r.Crate, crate.Canonical(r.Crate), instant(r.FirstSeenAt)); err != nil {
+		return store.Crate{}, err
+	}
+	return scanCrate(tx.QueryRow(ctx, `
+		SELECT `+crateColumns+` FROM crates c WHERE c.key = $1 FOR NO KEY UPDATE`, crate.Canonical(r.Crate)))
+}
+
+// addRelease stores a release that is new, and all that follows from it.
+func (s *Store) addRelease(ctx context.Context, tx pgx.Tx, c store.Crate, p store.Publication) (store.Release, error) {
+	r := p.Release
+	r.CrateID = c.ID
+	if err := tx.QueryRow(ctx, `
+		INSERT INTO releases (crate_id, version, version_key, checksum, size, published_at, first_seen_at, publisher, via, yanked, about)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+		RETURNING id`,
+		r.CrateID, r.Version, store.VersionKey(r.Version), digest(r.Checksum), r.Size, instant(r.PublishedAt),
+		instant(r.FirstSeenAt), r.Publisher, r.Via, r.Yanked, document{r.About}).Scan(&r.ID); err != nil {
+		return store.Release{}, err
+	}
+	if err := renew(ctx, tx, c, r); err != nil {
+		return store.Release{}, err
+	}
+	ids, err := addRuns(ctx, tx, r, p.Checks)
+	if err != nil {
+		return store.Release{}, err
+	}
+	if err := s.queueRuns(ctx, tx, ids, store.PriorityFresh, time.Time{}); err != nil {
+		return store.Release{}, err
+	}
+	if err := settle(ctx, tx, p.Announcement, store.AnnouncementStored, "", r.FirstSeenAt); err != nil {
+		return store.Release{}, err
+	}
+	return r, record(ctx, tx, p.Audit)
+}
+
+// renew keeps the crate's default release and its time of change.
+func renew(ctx context.Context, tx pgx.Tx, c store.Crate, r store.Release) error {
+	if c.Default != 0 {
+		spokesman, err := scanRelease(tx.QueryRow(ctx, `
+			SELECT `+releaseColumns+` FROM releases r JOIN crates c ON c.id = r.crate_id WHERE r.id = $1`, c.Default))
+		if err != nil {
+			return err
+		}
+		if !r.SpeaksBefore(spokesman) {
+			_, err := tx.Exec(ctx, `
+				UPDATE crates SET updated_at = greatest(updated_at, $2) WHERE id = $1`, c.ID, instant(r.FirstSeenAt))
+			return err
+		}
+	}
+	_, err := tx.Exec(ctx, `
+		UPDATE crates SET updated_at = greatest(updated_at, $2), default_release = $3, search = $4 WHERE id = $1`,
+		c.ID, instant(r.FirstSeenAt), r.ID, crate.Canonical(r.About.Description))
+	return err
+}
+
+func addRuns(ctx context.Context, tx pgx.Tx, r store.Release, checks []store.CheckRef) ([]store.ID, error) {
+	names, versions := make([]string, 0, len(checks)), make([]int, 0, len(checks))
+	for _, c := range checks {
+		names, versions = append(names, c.Name), append(versions, c.Version)
+	}
+	rows, err := tx.Query(ctx, `
+		INSERT INTO check_runs (release_id, check_name, check_version, attempt, status, queued_at)
+		SELECT $1, c.name, c.version, 1, 'queued', $4
+		FROM unnest($2::text[], $3::integer[]) WITH ORDINALITY AS c (name, version, nth) ORDER BY c.nth
+		RETURNING id`, r.ID, names, versions, instant(r.FirstSeenAt))
+	ids, err := collect(rows, err, scanID)
+	if err != nil {
+		return nil, fmt.Errorf("queue checks: %w", err)
+	}
+	return ids, nil
+}
+
+// addIncident keeps that other bytes were offered; the same bytes again are
+// counted.
+func addIncident(ctx context.Context, tx pgx.Tx, known store.ID, p store.Publication) error {
+	_, err := tx.Exec(ctx, `
+		INSERT INTO incidents (release_id, offered, size, via, detail, seen_at, last_seen, times)
+		VALUES ($1, $2, $3, $4, $5, $6, $6, 1)
+		ON CONFLICT (release_id, offered) DO UPDATE SET last_seen = excluded.last_seen, times = incidents.times + 1`,
+		known, digest(p.Release.Checksum), p.Release.Size, p.Release.Via, p.Detail, instant(p.Release.FirstSeenAt))
+	return err
+}
+
+// refuse notes, where the publication came from an announcement, why it was not
+// taken, and logs the refusal in place of the publication.
+func refuse(ctx context.Context, tx pgx.Tx, p store.Publication, why error) error {
+	if err := settle(ctx, tx, p.Announcement, store.AnnouncementRefused, why.Error(), p.Release.FirstSeenAt); err != nil {
+		return err
+	}
+	return record(ctx, tx, p.Refusal())
+}

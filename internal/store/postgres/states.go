@@ -1,0 +1,40 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/cratefence/cratefence/internal/store"
+)
+
+// CheckStates returns what counts of each check on each release: of the newest
+// version of the check, the newest completed run and the one under way.
+func (s *Store) CheckStates(ctx context.Context, releases ...store.ID) (map[store.ID][]store.CheckState, error) {
+	rows, err := s.pool.Query(ctx, `
+		SELECT `+runColumns+` FROM `+runTables+`
+		WHERE cr.release_id = ANY ($1)
+		AND cr.check_version = (
+			SELECT max(n.check_version) FROM check_runs n
+			WHERE n.release_id = cr.release_id AND n.check_name = cr.check_name)
+		AND (cr.status <> 'completed' OR cr.attempt = (
+			SELECT max(n.attempt) FROM check_runs n
+			WHERE n.release_id = cr.release_id AND n.check_name = cr.check_name
+			AND n.check_version = cr.check_version AND n.status = 'completed'))
+		ORDER BY cr.release_id, cr.check_name, cr.attempt`, releases)
+	runs, err := collect(rows, err, scanRun)
+	if err != nil {
+		return nil, fmt.Errorf("read check states: %w", err)
+	}
+	return store.States(runs), nil
+}
+
+// CheckRuns returns every attempt of every check on a release, newest first.
+func (s *Store) CheckRuns(ctx context.Context, release store.ID) ([]store.CheckRun, error) {
+	rows, err := s.pool.Query(ctx, `
+		SELECT `+runColumns+` FROM `+runTables+` WHERE cr.release_id = $1 ORDER BY cr.id DESC`, release)
+	runs, err := collect(rows, err, scanRun)
+	if err != nil {
+		return nil, fmt.Errorf("read check runs of release %d: %w", release, err)
+	}
+	return runs, nil
+}
