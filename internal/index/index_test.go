@@ -104,9 +104,9 @@ func TestParseLineRefuses(t *testing.T) {
 		in   string
 		want string
 	}{
-		{"empty", "", "not an index line: not JSON"},
+		{"empty", "", "not an index line: unexpected end of JSON input"},
 		{"not an object", "[]", "not an index line: json: cannot unmarshal array into Go value of type index.Line"},
-		{"two values", least("") + least(""), "not an index line: not JSON"},
+		{"two values", least("") + least(""), "not an index line: invalid character '{' after top-level value"},
 		{"not UTF-8", least(",\"x\":\"\xff\""), "not an index line: not UTF-8"},
 		{"no name", strings.Replace(least(""), `"name":"tidy-int",`, "", 1), `not an index line: name "" is not a crate name`},
 		{"a name that climbs", strings.Replace(least(""), "tidy-int", "../../x", 1), `not an index line: name "../../x" is not a crate name`},
@@ -151,7 +151,7 @@ func TestParse(t *testing.T) {
 	if len(file.Lines) != 3 || !file.Lines[1].Yanked || string(file.Lines[2].Raw) != long {
 		t.Errorf("got %d lines, want the first, the yanked and the long one", len(file.Lines))
 	}
-	if len(file.Bad) != 1 || file.Bad[0].Error() != "line 3: not an index line: not JSON" {
+	if len(file.Bad) != 1 || file.Bad[0].Error() != "line 3: not an index line: unexpected end of JSON input" {
 		t.Errorf("bad lines = %v, want line 3", file.Bad)
 	}
 }

@@ -132,18 +132,15 @@ func wholeUTC(t time.Time) bool {
 }
 
 // decode reads exactly one JSON value into v, and refuses what Go and cargo
-// could read differently.
+// could read differently. On an error v holds nothing to be used.
 func decode(raw []byte, v any, fields fieldNames) error {
 	if !utf8.Valid(raw) {
 		return errors.New("not UTF-8")
 	}
-	if !json.Valid(raw) {
-		return errors.New("not JSON")
-	}
-	if err := checkKeys(raw, fields); err != nil {
+	if err := json.Unmarshal(raw, v); err != nil {
 		return err
 	}
-	return json.Unmarshal(raw, v)
+	return checkKeys(raw, fields) // relies on raw being valid JSON
 }
 
 // clip shortens what is quoted in an error.
