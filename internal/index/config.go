@@ -83,13 +83,14 @@ const (
 )
 
 // DownloadURL returns where a release's .crate lies. A template without any
-// marker stands for cargo's default, "/{crate}/{version}/download" below it.
+// marker stands for cargo's default, "/{crate}/{version}/download" below it. The error
+// wraps crate.ErrName or crate.ErrVersion.
 func (c Config) DownloadURL(name, version string, sum crate.Checksum) (string, error) {
-	if !validName(name) {
-		return "", fmt.Errorf("download URL of %q: %w", clip(name), ErrName)
+	if err := crate.ValidateName(name); err != nil {
+		return "", fmt.Errorf("make download URL: %w", err)
 	}
-	if !validVersion(version) {
-		return "", fmt.Errorf("download URL of %s: version %q is not a semantic version", name, clip(version))
+	if _, err := crate.ParseVersion(version); err != nil {
+		return "", fmt.Errorf("make download URL of %s: %w", name, err)
 	}
 	template := c.DL
 	if !hasMarker(template) {

@@ -24,7 +24,6 @@ const maxBad = 100
 var (
 	ErrTooLarge = errors.New("too large")
 	ErrLine     = errors.New("not an index line")
-	ErrName     = errors.New("not a crate name")
 	ErrConfig   = errors.New("not a registry's config.json")
 )
 

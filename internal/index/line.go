@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
 	"time"
 	"unicode/utf8"
 
@@ -81,18 +80,6 @@ const (
 	Dev    Kind = "dev"
 )
 
-// semver is the expression that https://semver.org gives for version 2.0.0.
-var semver = regexp.MustCompile(`^(?:0|[1-9]\d*)\.(?:0|[1-9]\d*)\.(?:0|[1-9]\d*)` +
-	`(?:-(?:0|[1-9]\d*|\d*[a-zA-Z-][0-9a-zA-Z-]*)(?:\.(?:0|[1-9]\d*|\d*[a-zA-Z-][0-9a-zA-Z-]*))*)?` +
-	`(?:\+[0-9a-zA-Z-]+(?:\.[0-9a-zA-Z-]+)*)?$`)
-
-// maxVersion bounds a version's length, so that it can stand in a URL.
-const maxVersion = 200
-
-func validVersion(version string) bool {
-	return len(version) <= maxVersion && semver.MatchString(version)
-}
-
 // ParseLine reads one line of an index file. The error wraps ErrLine. The line
 // keeps raw.
 func ParseLine(raw []byte) (Line, error) {
@@ -109,11 +96,13 @@ func ParseLine(raw []byte) (Line, error) {
 }
 
 func (l *Line) validate() error {
+	if err := crate.ValidateName(l.Name); err != nil {
+		return err
+	}
+	if _, err := crate.ParseVersion(l.Vers); err != nil {
+		return err
+	}
 	switch {
-	case !validName(l.Name):
-		return fmt.Errorf("name %q is not a crate name", clip(l.Name))
-	case !validVersion(l.Vers):
-		return fmt.Errorf("version %q is not a semantic version", clip(l.Vers))
 	case l.Cksum.IsZero():
 		return errors.New("no checksum")
 	case l.Deps == nil:

@@ -123,7 +123,7 @@ func TestLine(t *testing.T) {
 
 func TestNoNameLeavesTheIndex(t *testing.T) {
 	c := newClient(t, registry{}, Options{})
-	if _, err := c.Versions(t.Context(), "../config.json"); !errors.Is(err, ErrNotFound) || !errors.Is(err, index.ErrName) {
+	if _, err := c.Versions(t.Context(), "../config.json"); !errors.Is(err, ErrNotFound) || !errors.Is(err, crate.ErrName) {
 		t.Errorf("Versions of a name that climbs = %v, want ErrNotFound", err)
 	}
 	if _, err := c.DownloadRelease(t.Context(), "tidy-int", "../..", sum); !errors.Is(err, ErrNotFound) {
