@@ -82,7 +82,7 @@ func (r *Renderer) Split(source string, level, about int) (first, rest template.
 func (r *Renderer) render(source string, level, about int) (first, rest template.HTML) {
 	blocks, ok := r.parse(source)
 	if !ok {
-		return asWritten(source), ""
+		return AsWritten(source), ""
 	}
 	t := tidier{level: level}
 	blocks = t.tidy(blocks)
@@ -137,8 +137,11 @@ func newPolicy() *bluemonday.Policy {
 	return p
 }
 
-// asWritten shows a text without reading it as Markdown.
-func asWritten(source string) template.HTML {
+// AsWritten shows a text without reading it as Markdown.
+func AsWritten(source string) template.HTML {
+	if len(source) > MaxSource {
+		source = cut(source, MaxSource) + cutNote
+	}
 	return template.HTML("<pre>" + template.HTMLEscapeString(source) + "</pre>")
 }
 

@@ -1,0 +1,99 @@
+package web
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"html/template"
+	"net/url"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/cratefence/cratefence/internal/checks"
+	"github.com/cratefence/cratefence/internal/store"
+	"github.com/cratefence/cratefence/internal/web/markdown"
+)
+
+// policyExcerpt is about how much of a policy stands unfolded, in bytes.
+const policyExcerpt = 400
+
+// A policy is the card of a crate's security policy.
+type policy struct {
+	Found bool
+	// Waiting says why nothing is known; it is empty when something is.
+	Waiting    string
+	First      template.HTML
+	Rest       template.HTML
+	Truncated  bool
+	Link       *link // a policy that stands elsewhere and was not read
+	Path       string
+	Repository *link // where the path is, when it is not in the crate itself
+	Commit     string
+	CommitLong string
+	Version    string // of the release it was read from
+	Read       *moment
+}
+
+func (s *site) policy(ctx context.Context, sub subject) (*policy, error) {
+	kept, err := s.Results.CrateFacts(ctx, sub.crate.ID, checks.SecurityPolicyCheck.Name)
+	if errors.Is(err, store.ErrNotFound) {
+		return &policy{Waiting: s.whyNoPolicy(sub)}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var facts checks.SecurityPolicy
+	if err := json.Unmarshal(kept.Facts, &facts); err != nil {
+		return nil, fmt.Errorf("read security policy of crate %q: %w", sub.crate.Name, err)
+	}
+	p := &policy{
+		Found:      facts.Found,
+		Truncated:  facts.Truncated,
+		Path:       clip(facts.Path, maxURL),
+		Commit:     facts.Commit[:min(len(facts.Commit), 7)],
+		CommitLong: clip(facts.Commit, maxName),
+		Version:    kept.Version,
+		Read:       s.clock().ago(kept.ReadAt),
+	}
+	if facts.URL != "" {
+		elsewhere := linkTo(facts.URL)
+		p.Link = &elsewhere
+	}
+	if facts.Repository != "" {
+		repository := linkTo(facts.Repository)
+		p.Repository = &repository
+	}
+	switch strings.ToLower(path.Ext(facts.Path)) {
+	case ".txt", ".rst":
+		p.First = markdown.AsWritten(facts.Text)
+	default:
+		// Its headings stand below the card's own, which is the page's second level.
+		p.First, p.Rest = s.markdown.Split(facts.Text, 3, policyExcerpt)
+	}
+	return p, nil
+}
+
+// whyNoPolicy says why nothing is known of a crate's policy, from where its
+// check stands on the release at hand.
+func (s *site) whyNoPolicy(sub subject) string {
+	i := slices.IndexFunc(sub.states, func(state store.CheckState) bool { return state.Check == checks.SecurityPolicyCheck.Name })
+	switch {
+	case i < 0:
+		return "Nobody has looked for one yet."
+	case sub.states[i].Newest == nil:
+		return "The check that looks for one has not reported yet."
+	}
+	return cmp.Or(clip(sub.states[i].Newest.Report.Title, maxSentence), "Whether there is one could not be known") + "."
+}
+
+// Host returns the host that a policy's link leads to.
+func (l link) Host() string {
+	u, err := url.Parse(l.URL)
+	if err != nil {
+		return ""
+	}
+	return u.Host
+}
