@@ -210,6 +210,7 @@ func (p *policySearch) atURL(named string, line int) *SecurityPolicy {
 	if u.Port() != "" {
 		host += ":" + u.Port()
 	}
+	u.Host = host
 	return &SecurityPolicy{Found: true, Source: policyAtURL, URL: u.String(), Host: host}
 }
 

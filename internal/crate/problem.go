@@ -5,7 +5,7 @@ import "fmt"
 // A Problem is something in an archive that cargo would not write.
 type Problem struct {
 	Rule    string // stable name, as in a finding
-	Path    string // the entry, as the archive spells it; may hold anything
+	Path    string // the entry, as the archive spells it or below the crate; may hold anything
 	Message string
 }
 
