@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/cratefence/cratefence/internal/api"
+	"github.com/cratefence/cratefence/internal/auth"
+	"github.com/cratefence/cratefence/internal/intake"
+	"github.com/cratefence/cratefence/internal/runs"
+	"github.com/cratefence/cratefence/internal/store"
+	"github.com/cratefence/cratefence/internal/store/postgres"
+	"github.com/cratefence/cratefence/internal/store/sqlite"
+	"github.com/cratefence/cratefence/internal/web"
+	"github.com/cratefence/cratefence/internal/worker"
+)
+
+// database is what this program asks of either store: what its parts declare,
+// put together.
+type database interface {
+	intake.Store
+	runs.Store
+	auth.Store
+	worker.Releases
+	api.Crates
+	api.Releases
+	web.Results
+
+	Counts(ctx context.Context) (store.Counts, error)
+	Ping(ctx context.Context) error
+	Close() error
+}
+
+// stopper is a running worker.
+type stopper interface {
+	Stop(ctx context.Context) error
+}
+
+// opened is a store, and how to work on its queue.
+type opened struct {
+	database
+	work func(context.Context, worker.Config) (stopper, error)
+}
+
+// openDatabase opens the store that the configuration names, making it first
+// where it is SQLite in the data folder.
+func openDatabase(ctx context.Context, cfg Config) (opened, error) {
+	dsn, err := cfg.databaseURL()
+	if err != nil {
+		return opened{}, err
+	}
+	if dsn != "" {
+		db, err := postgres.Open(ctx, dsn)
+		if err != nil {
+			return opened{}, err
+		}
+		return opened{db, func(ctx context.Context, wc worker.Config) (stopper, error) {
+			return worker.Start(ctx, wc, db.River)
+		}}, nil
+	}
+	if err := makeDataFolder(cfg.Data); err != nil {
+		return opened{}, err
+	}
+	db, err := sqlite.Open(ctx, cfg.inData("cratefence.db"))
+	if err != nil {
+		return opened{}, err
+	}
+	return opened{db, func(ctx context.Context, wc worker.Config) (stopper, error) {
+		return worker.Start(ctx, wc, db.River)
+	}}, nil
+}
+
+// makeDataFolder makes the folder for its owner alone, and refuses one that
+// others may read: it holds secrets.
+func makeDataFolder(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("make data folder: %w", err)
+	}
+	info, err := os.Stat(dir)
+	if err != nil {
+		return fmt.Errorf("read data folder: %w", err)
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		return fmt.Errorf("data folder %q may be read by others: run chmod 700 on it", dir)
+	}
+	return nil
+}

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/cratefence/cratefence/internal/cratetest"
+)
+
+// demoCmd is `cratefence demo`.
+type demoCmd struct {
+	Listen string `default:"127.0.0.1:8080" placeholder:"ADDR" help:"Where the pages are served (${default}); port 0 picks a free one."`
+	Data   string `placeholder:"DIR" help:"Keep the demo's data in this folder instead of a temporary one."`
+	JSON   bool   `name:"json" help:"Print one line of JSON once everything is checked."`
+}
+
+func (demoCmd) Help() string {
+	return `Starts a small registry and a git server of its own on loopback, with crates built
+on the spot: honest ones, one with a source file that its repository lacks, one
+whose published manifest gained a dependency, one without a recorded commit, and
+a hostile archive. It publishes them through the webhook, as a registry would,
+and prints the page to open. Needs git, and no network.
+
+Examples:
+  cratefence demo
+  cratefence demo --listen 127.0.0.1:0 --json`
+}
+
+// demoTimeout bounds the time until everything is checked.
+const demoTimeout = 2 * time.Minute
+
+// demoReady is the line that --json prints.
+type demoReady struct {
+	Web   string `json:"web"`
+	API   string `json:"api"`
+	Index string `json:"index"`
+}
+
+func (c *demoCmd) Run(ctx context.Context, t *terminal) (err error) {
+	dir, remove, err := c.folder()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, remove()) }()
+	w, err := startWorld(ctx, filepath.Join(dir, "world"))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, w.close()) }()
+
+	cfg := defaultConfig()
+	cfg.Listen, cfg.Data = c.Listen, filepath.Join(dir, "data")
+	cfg.Upstream.Index, cfg.Upstream.Name = cratetest.IndexURL(w.registry.URL), "the demo's registry"
+	cfg.Egress.Allow = []string{"upstream=" + hostPort(w.registry), "git=" + hostPort(w.git)}
+	log := slog.New(slog.NewTextHandler(t.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	s, err := startService(ctx, cfg, log)
+	if err != nil {
+		return err
+	}
+	if err := c.publish(ctx, t, s, w, cfg); err != nil {
+		return errors.Join(err, s.close(context.WithoutCancel(ctx)))
+	}
+	return s.wait(ctx)
+}
+
+// publish announces the world's releases, waits until they are checked and says
+// where to look.
+func (c *demoCmd) publish(ctx context.Context, t *terminal, s *service, w *world, cfg Config) error {
+	secrets, err := webhookSecrets(cfg)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, demoTimeout)
+	defer cancel()
+	if err := w.announce(ctx, s.url, secrets[0]); err != nil {
+		return err
+	}
+	if err := w.waitChecked(ctx, s.db, newProgress(t.err)); err != nil {
+		return err
+	}
+	ready := demoReady{Web: s.url, API: s.url + "/api/v1", Index: cratetest.IndexURL(w.registry.URL)}
+	if c.JSON {
+		return json.NewEncoder(t.out).Encode(ready)
+	}
+	fmt.Fprintf(t.out, "%d releases are published and checked. Open:\n\n", len(w.releases))
+	fmt.Fprintf(t.out, "  %s/\n", ready.Web)
+	for _, r := range w.releases {
+		fmt.Fprintf(t.out, "  %s/crates/%s/%s/security\n", ready.Web, r.Name, r.Version)
+	}
+	fmt.Fprintf(t.out, "\nThe API is at %s, the registry for cargo at\n%s. Stop with Ctrl-C.\n", ready.API, ready.Index)
+	return nil
+}
+
+// folder is where the demo keeps its data, and how to be rid of it.
+func (c *demoCmd) folder() (dir string, remove func() error, err error) {
+	if c.Data != "" {
+		// The repositories' addresses change with every start, and stand in the
+		// manifests: an earlier demo's crates would be other bytes.
+		if entries, err := os.ReadDir(c.Data); err == nil && len(entries) > 0 {
+			return "", nil, fmt.Errorf("the folder %q is not empty; name one for this demo alone", c.Data)
+		}
+		return c.Data, func() error { return nil }, nil
+	}
+	dir, err = os.MkdirTemp("", "cratefence-demo-*")
+	return dir, func() error { return os.RemoveAll(dir) }, err
+}

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"time"
+
+	"github.com/cratefence/cratefence/internal/crate"
+	"github.com/cratefence/cratefence/internal/egress"
+	"github.com/cratefence/cratefence/internal/intake"
+	"github.com/cratefence/cratefence/internal/upstream"
+)
+
+// newEgress makes the only dialer to the outside, with its exceptions.
+func newEgress(proxy string, allow []string) (*egress.Egress, error) {
+	cfg := egress.Config{UserAgent: userAgent()}
+	for _, text := range allow {
+		exception, err := egress.ParseException(text)
+		if err != nil {
+			return nil, fmt.Errorf("egress exception %q: %w", text, err)
+		}
+		cfg.Exceptions = append(cfg.Exceptions, exception)
+	}
+	if proxy != "" {
+		u, err := url.Parse(proxy)
+		if err != nil {
+			return nil, fmt.Errorf("egress proxy: %w", err)
+		}
+		cfg.Proxy = u
+	}
+	return egress.New(cfg)
+}
+
+func userAgent() string {
+	return "cratefence/" + version + " (https://github.com/cratefence/cratefence)"
+}
+
+// newUpstream makes the client of the configured registry.
+func newUpstream(cfg Config, out *egress.Egress) (*upstream.Client, error) {
+	client := out.Client(egress.Upstream, egress.Limits{
+		// An index file may be larger than a crate; upstream has its own limits on each.
+		Bytes:     max(cfg.Limits.CrateBytes, 64<<20),
+		Timeout:   time.Duration(cfg.Worker.FetchTimeout),
+		Redirects: egress.MaxRedirects,
+	})
+	return upstream.New(cfg.Upstream.Index, client, upstream.Options{MaxCrate: cfg.Limits.CrateBytes, UserAgent: userAgent()})
+}
+
+func (c Config) crateLimits() crate.Limits {
+	lim := crate.DefaultLimits
+	lim.Packed, lim.Unpacked, lim.Files = c.Limits.CrateBytes, c.Limits.UnpackedBytes, c.Limits.Files
+	return lim
+}
+
+// downloads is the registry as intake sees it: it says which answers are final.
+type downloads struct{ client *upstream.Client }
+
+func (d downloads) Download(ctx context.Context, name, version, from string, sum crate.Checksum) ([]byte, error) {
+	data, err := d.fetch(ctx, name, version, from, sum)
+	for _, final := range []error{upstream.ErrChecksum, upstream.ErrTooLarge, egress.ErrRefused} {
+		if errors.Is(err, final) {
+			return nil, fmt.Errorf("%w: %w", intake.ErrRefused, err)
+		}
+	}
+	// Not found is worth another try: a download may follow its announcement.
+	return data, err
+}
+
+func (d downloads) fetch(ctx context.Context, name, version, from string, sum crate.Checksum) ([]byte, error) {
+	if from == "" {
+		return d.client.DownloadRelease(ctx, name, version, sum)
+	}
+	data, err := d.client.Download(ctx, from)
+	if err != nil {
+		return nil, err
+	}
+	if err := upstream.Verify(data, sum); err != nil {
+		return nil, fmt.Errorf("download %s@%s: %w", name, version, err)
+	}
+	return data, nil
+}

@@ -1,0 +1,31 @@
+package main
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/cratefence/cratefence/internal/api"
+	"github.com/cratefence/cratefence/internal/auth"
+	"github.com/cratefence/cratefence/internal/check"
+	"github.com/cratefence/cratefence/internal/intake"
+	"github.com/cratefence/cratefence/internal/web"
+)
+
+// routes puts the ways in behind one handler.
+func (s *service) routes(cfg Config, in *intake.Intake, secrets []auth.WebhookSecret, m *metrics) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/api/", m.count("/api/", api.New(api.Deps{
+		Crates: s.db, Releases: s.db, Announcements: s.db, Intake: in,
+		Auth:     &auth.Auth{Store: s.db, Now: time.Now, Log: s.log},
+		Webhook:  &auth.Webhook{Secrets: secrets, Now: time.Now},
+		Checks:   check.All(),
+		MaxCrate: cfg.Limits.CrateBytes,
+		Log:      s.log,
+	})))
+	mux.Handle("/", m.count("/", web.New(web.Config{
+		Catalogue: s.db, Results: s.db, Checks: check.All(),
+		Registry: cfg.Upstream.Name, BaseURL: cfg.BaseURL, Now: time.Now, Logger: s.log,
+	})))
+	s.health.routes(mux, m)
+	return mux
+}

@@ -1,0 +1,205 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/cratefence/cratefence/internal/auth"
+	"github.com/cratefence/cratefence/internal/blob"
+	"github.com/cratefence/cratefence/internal/check"
+	"github.com/cratefence/cratefence/internal/gitsource"
+	"github.com/cratefence/cratefence/internal/intake"
+	"github.com/cratefence/cratefence/internal/runs"
+	"github.com/cratefence/cratefence/internal/worker"
+)
+
+// How long an orderly stop may take: first the requests, then the checks.
+const (
+	drainRequests = 10 * time.Second
+	drainChecks   = 20 * time.Second
+)
+
+// service is everything that `cratefence serve` runs.
+type service struct {
+	url    string
+	log    *slog.Logger
+	db     opened
+	worker stopper
+	server *http.Server
+	health *health
+	failed chan error // the server's, once
+}
+
+// startService opens, wires and starts all parts. Nothing is left running or
+// open when it returns an error.
+func startService(ctx context.Context, cfg Config, log *slog.Logger) (_ *service, err error) {
+	db, err := openDatabase(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	s := &service{log: log, db: db, health: &health{db: db}, failed: make(chan error, 1)}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.close(ctx))
+		}
+	}()
+
+	parts, err := s.assemble(cfg)
+	if err != nil {
+		return nil, err
+	}
+	listener, err := net.Listen("tcp", cfg.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("listen: %w", err)
+	}
+	s.url = "http://" + listener.Addr().String()
+	s.worker, err = db.work(ctx, parts.worker)
+	if err != nil {
+		listener.Close()
+		return nil, err
+	}
+	s.server = &http.Server{
+		Handler:           parts.handler,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       2 * time.Minute, // a submitted crate, over a slow line
+		WriteTimeout:      2 * time.Minute,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+	go func() { s.failed <- s.server.Serve(listener) }()
+	log.InfoContext(ctx, "serving", "url", s.url, "data", cfg.Data, "postgres", cfg.Database != "" || cfg.DatabaseFile != "")
+	return s, nil
+}
+
+// parts are what assemble makes: the handler of all ways in, and the worker.
+type parts struct {
+	handler http.Handler
+	worker  worker.Config
+}
+
+func (s *service) assemble(cfg Config) (parts, error) {
+	if err := makeDataFolder(cfg.Data); err != nil {
+		return parts{}, err
+	}
+	out, err := newEgress(cfg.Egress.Proxy, cfg.Egress.Allow)
+	if err != nil {
+		return parts{}, err
+	}
+	registry, err := newUpstream(cfg, out)
+	if err != nil {
+		return parts{}, err
+	}
+	blobs, err := blob.New(cfg.inData("crates"))
+	if err != nil {
+		return parts{}, err
+	}
+	secrets, err := webhookSecrets(cfg)
+	if err != nil {
+		return parts{}, err
+	}
+	m := newMetrics(s.db)
+	in := &intake.Intake{
+		Store: s.db, Blobs: blobs, Upstream: downloads{registry},
+		Checks: check.All(), Limits: cfg.crateLimits(), Now: time.Now,
+	}
+	return parts{
+		handler: s.routes(cfg, in, secrets, m),
+		worker: worker.Config{
+			Intake: in,
+			Runs: &runs.Runs{
+				Store: s.db, Checks: check.All(), Now: time.Now,
+				MaxTimeout: time.Duration(cfg.Worker.MaxCheckTimeout),
+			},
+			Releases: s.db, Blobs: blobs, Source: gitsource.New(out, gitsource.DefaultLimits), Limits: cfg.crateLimits(),
+			Observe: m.observe, Log: s.log,
+			Checks: cfg.Worker.Checks, Fetches: cfg.Worker.Fetches,
+			FetchTimeout: time.Duration(cfg.Worker.FetchTimeout),
+			RescueEvery:  time.Duration(cfg.Worker.RescueEvery),
+			RefillEvery:  time.Duration(cfg.Worker.RefillEvery),
+		},
+	}, nil
+}
+
+// wait runs until ctx ends or the server fails, then stops in order.
+func (s *service) wait(ctx context.Context) error {
+	var failed error
+	select {
+	case <-ctx.Done():
+		s.log.InfoContext(ctx, "stopping")
+	case failed = <-s.failed:
+	}
+	return errors.Join(failed, s.close(context.WithoutCancel(ctx)))
+}
+
+// close stops taking requests, lets those under way end, then the checks, and
+// closes the store last. What does not end in time is tried again at the next
+// start: nothing is lost.
+func (s *service) close(ctx context.Context) error {
+	s.health.stopping.Store(true)
+	var errs []error
+	if s.server != nil {
+		drain, cancel := context.WithTimeout(ctx, drainRequests)
+		if err := s.server.Shutdown(drain); err != nil {
+			errs = append(errs, s.server.Close())
+		}
+		cancel()
+	}
+	if s.worker != nil {
+		drain, cancel := context.WithTimeout(ctx, drainChecks)
+		errs = append(errs, s.worker.Stop(drain))
+		cancel()
+	}
+	return errors.Join(append(errs, s.db.Close())...)
+}
+
+// webhookSecrets reads the configured secrets, or the one in the data folder,
+// which it makes on first start.
+func webhookSecrets(cfg Config) ([]auth.WebhookSecret, error) {
+	files := cfg.Webhook.SecretFiles
+	if len(files) == 0 {
+		own := cfg.inData("webhook.secret")
+		if err := makeSecret(own); err != nil {
+			return nil, err
+		}
+		files = []string{own}
+	}
+	var secrets []auth.WebhookSecret
+	for _, file := range files {
+		text, err := readSecret(file)
+		if err != nil {
+			return nil, fmt.Errorf("read webhook secret: %w", err)
+		}
+		secret, err := auth.ParseWebhookSecret(text)
+		if err != nil {
+			return nil, fmt.Errorf("read webhook secret %q: %w", file, err)
+		}
+		secrets = append(secrets, secret)
+	}
+	return secrets, nil
+}
+
+// makeSecret writes a new secret unless the file is there. Two servers on one
+// folder that start together agree: one of them makes it.
+func makeSecret(path string) error {
+	temp, err := os.CreateTemp(filepath.Dir(path), ".webhook.secret-*") // mode 0600
+	if err != nil {
+		return fmt.Errorf("make webhook secret: %w", err)
+	}
+	defer os.Remove(temp.Name())
+	_, err = temp.WriteString(auth.NewWebhookSecret() + "\n")
+	if err = errors.Join(err, temp.Sync(), temp.Close()); err != nil {
+		return fmt.Errorf("make webhook secret: %w", err)
+	}
+	if err := os.Link(temp.Name(), path); err != nil && !errors.Is(err, os.ErrExist) {
+		return fmt.Errorf("make webhook secret: %w", err)
+	}
+	return nil
+}

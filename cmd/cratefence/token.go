@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os/user"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/cratefence/cratefence/internal/auth"
+)
+
+// tokenCmd is `cratefence token`.
+type tokenCmd struct {
+	Create tokenCreateCmd `cmd:"" help:"Make a token and print its secret, once."`
+	List   tokenListCmd   `cmd:"" help:"List tokens, without their secrets."`
+	Revoke tokenRevokeCmd `cmd:"" help:"Revoke a token."`
+}
+
+func (tokenCmd) Help() string {
+	return `Works on the data folder or database that the configuration names; the service
+need not run, and sees the change at once.`
+}
+
+type tokenCreateCmd struct {
+	Name      string        `arg:"" help:"What the token is for; pages and the audit log show it."`
+	Scope     []string      `required:"" enum:"publish" help:"What it may do (repeatable): publish (submit releases)."`
+	Expires   time.Duration `default:"2160h" help:"How long it lives (${default}, 90 days)."`
+	BeyondMax bool          `help:"Let it live longer than a year."`
+}
+
+func (tokenCreateCmd) Help() string {
+	return `The secret goes to standard output and is stored nowhere: only its hash is.
+
+Example:
+  cratefence token create --scope publish ci > token`
+}
+
+func (c *tokenCreateCmd) Run(ctx context.Context, t *terminal, cli *cli) error {
+	return withAuth(ctx, cli, t, func(ctx context.Context, a *auth.Auth) error {
+		secret, token, err := a.Create(ctx, auth.TokenRequest{Name: c.Name, Scopes: c.Scope, ExpiresAt: time.Now().Add(c.Expires), BeyondMax: c.BeyondMax})
+		if err != nil {
+			return err
+		}
+		fmt.Fprintln(t.out, secret)
+		fmt.Fprintf(t.err, "Token %q may %s until %s. The line above is shown only now.\n",
+			token.Name, strings.Join(token.Scopes, ", "), token.ExpiresAt.Format("2006-01-02 15:04 MST"))
+		return nil
+	})
+}
+
+type tokenListCmd struct {
+	JSON bool `name:"json" help:"Print JSON."`
+}
+
+// tokenInfo is a token as JSON.
+type tokenInfo struct {
+	Name      string    `json:"name"`
+	Scopes    []string  `json:"scopes"`
+	State     string    `json:"state"`
+	CreatedAt time.Time `json:"created_at"`
+	ExpiresAt time.Time `json:"expires_at"`
+	UsedAt    time.Time `json:"used_at,omitzero"`
+}
+
+func (c *tokenListCmd) Run(ctx context.Context, t *terminal, cli *cli) error {
+	return withAuth(ctx, cli, t, func(ctx context.Context, a *auth.Auth) error {
+		tokens, err := a.Tokens(ctx)
+		if err != nil {
+			return err
+		}
+		infos := make([]tokenInfo, 0, len(tokens))
+		now := time.Now()
+		for _, token := range tokens {
+			state := "in force"
+			switch {
+			case !token.RevokedAt.IsZero():
+				state = "revoked"
+			case !token.ExpiresAt.After(now):
+				state = "expired"
+			}
+			infos = append(infos, tokenInfo{token.Name, token.Scopes, state, token.CreatedAt, token.ExpiresAt, token.UsedAt})
+		}
+		if c.JSON {
+			return json.NewEncoder(t.out).Encode(infos)
+		}
+		if len(infos) == 0 {
+			fmt.Fprintln(t.out, "No tokens. Make one: cratefence token create --scope publish NAME")
+			return nil
+		}
+		w := tabwriter.NewWriter(t.out, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(w, "NAME\tSCOPES\tSTATE\tEXPIRES\tLAST USED")
+		for _, i := range infos {
+			used := "never"
+			if !i.UsedAt.IsZero() {
+				used = i.UsedAt.Format(time.DateOnly)
+			}
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", printable(i.Name), strings.Join(i.Scopes, ","), i.State, i.ExpiresAt.Format(time.DateOnly), used)
+		}
+		return w.Flush()
+	})
+}
+
+type tokenRevokeCmd struct {
+	Name string `arg:"" help:"The token's name."`
+}
+
+func (c *tokenRevokeCmd) Run(ctx context.Context, t *terminal, cli *cli) error {
+	return withAuth(ctx, cli, t, func(ctx context.Context, a *auth.Auth) error {
+		if _, err := a.Revoke(ctx, c.Name); err != nil {
+			return err
+		}
+		fmt.Fprintf(t.out, "Token %q is revoked.\n", c.Name)
+		return nil
+	})
+}
+
+// withAuth opens the store that the configuration names and acts on its tokens
+// in the name of the person at this machine.
+func withAuth(ctx context.Context, cli *cli, t *terminal, do func(context.Context, *auth.Auth) error) error {
+	cfg, err := loadConfig(cli.Config)
+	if err != nil {
+		return err
+	}
+	db, err := openDatabase(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	log := slog.New(slog.NewTextHandler(t.err, nil))
+	return do(auth.WithActor(ctx, actor()), &auth.Auth{Store: db, Now: time.Now, Log: log})
+}
+
+// actor names the person at this machine, for the audit log.
+func actor() string {
+	u, err := user.Current()
+	if err != nil {
+		return "cli"
+	}
+	return "cli:" + u.Username
+}
