@@ -52,7 +52,7 @@ func World(ctx context.Context, dir, gitBase string) ([]Published, error) {
 	repositories := map[string]*Repository{}
 	var world []Published
 	for _, r := range demoReleases {
-		f, err := readFixture(r.name, gitBase)
+		f, err := readFixture(r.name, r.version, gitBase)
 		if err != nil {
 			return nil, err
 		}
@@ -82,20 +82,21 @@ type fixture struct {
 	published  []File
 }
 
-// readFixture reads an embedded fixture. Files below published/ are not of the
-// repository; they are laid over the packaged files of its commit.
-func readFixture(name, gitBase string) (fixture, error) {
+// readFixture reads an embedded fixture. Files below published/VERSION are not
+// of the repository: they are laid over the packaged files of its commit.
+func readFixture(name, version, gitBase string) (fixture, error) {
 	text, err := fixtures.ReadFile("fixtures/" + name + ".txtar")
 	if err != nil {
 		return fixture{}, fmt.Errorf("read fixture: %w", err)
 	}
 	f := fixture{repository: &txtar.Archive{}}
-	for _, file := range Expand(txtar.Parse(text), map[string]string{"GIT": gitBase}).Files {
-		if path, ok := strings.CutPrefix(file.Name, "published/"); ok {
+	values := map[string]string{"GIT": gitBase, "GENERATED": strings.TrimSpace(ManifestHeader)}
+	for _, file := range Expand(txtar.Parse(text), values).Files {
+		if path, ok := strings.CutPrefix(file.Name, "published/"+version+"/"); ok {
 			f.published = append(f.published, File{Path: path, Data: file.Data})
-			continue
+		} else if !strings.HasPrefix(file.Name, "published/") {
+			f.repository.Files = append(f.repository.Files, file)
 		}
-		f.repository.Files = append(f.repository.Files, file)
 	}
 	return f, nil
 }

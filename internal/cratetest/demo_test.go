@@ -1,6 +1,7 @@
 package cratetest
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"os"
@@ -112,6 +113,35 @@ func TestWorldNamesItsServer(t *testing.T) {
 	entries, err := os.ReadDir(dir)
 	if err != nil || len(entries) != 4 {
 		t.Errorf("%d repositories, %v, want 4: the hostile crate has none", len(entries), err)
+	}
+}
+
+// The honest crate is what cargo makes of its repository, byte for byte before
+// compression: the demo shows no invented one.
+func TestWorldIsCargos(t *testing.T) {
+	cargo := MustCargo(t)
+	needModernCargo(t, cargo)
+	dir, releases := world(t)
+	repository := filepath.Join(dir, "tidy-int")
+	for _, p := range releases {
+		if p.Name != "tidy-int" {
+			continue
+		}
+		if _, err := git(t.Context(), repository, nil, "checkout", "-q", "v"+p.Version); err != nil {
+			t.Fatal(err)
+		}
+		byCargo, err := cargo.Package(t.Context(), repository, p.Name, p.Version)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, want := unzip(t, byCargo)
+		_, got := unzip(t, p.Crate)
+		root := p.Name + "-" + p.Version
+		if diff := cmp.Diff(untar(t, want, root), untar(t, got, root)); diff != "" {
+			t.Errorf("files of %s (-cargo +demo):\n%s", root, diff)
+		} else if !bytes.Equal(want, got) {
+			t.Errorf("%s holds cargo's files, but not cargo's bytes", root)
+		}
 	}
 }
 
