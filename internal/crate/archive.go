@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // The files that cargo itself puts into a crate; everything else comes from the
@@ -33,7 +34,12 @@ type Archive struct {
 	Packed   int64     // bytes of the .crate; 0 for a folder
 	Unpacked int64     // bytes of the files' contents
 
-	byPath map[string]int // into Files
+	byPath   map[string]int // into Files
+	manifest struct {
+		once   sync.Once
+		parsed *Manifest
+		err    error
+	}
 }
 
 // A File is a regular file of a release.
@@ -93,13 +99,16 @@ func (a *Archive) File(path string) *File {
 	return nil
 }
 
-// Manifest parses Cargo.toml. It returns nil, nil where the crate has none.
+// Manifest returns what Cargo.toml says, parsed once and shared: not to be
+// written to. It returns nil, nil where the crate has none.
 func (a *Archive) Manifest() (*Manifest, error) {
-	f := a.File(ManifestFile)
-	if f == nil {
-		return nil, nil
-	}
-	return ParseManifest(f.Data)
+	m := &a.manifest
+	m.once.Do(func() {
+		if f := a.File(ManifestFile); f != nil {
+			m.parsed, m.err = ParseManifest(f.Data)
+		}
+	})
+	return m.parsed, m.err
 }
 
 // VCSInfo parses .cargo_vcs_info.json. It returns nil, nil where the crate has

