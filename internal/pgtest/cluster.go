@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"os/user"
@@ -68,6 +69,10 @@ cat >/dev/null
 rm -rf "$base"
 `
 
+// lifeline is the cluster's standard input. It is never closed by us, and kept
+// here lest it be collected and closed as garbage.
+var lifeline io.WriteCloser
+
 // start starts a private cluster and returns its DSN.
 func start(bin string) (string, error) {
 	base, err := os.MkdirTemp("", "pgtest") // short: a socket's path has 107 bytes at most
@@ -83,7 +88,7 @@ func start(bin string) (string, error) {
 	cmd := exec.Command(command[0], command[1:]...)
 	cmd.Dir = base
 	cmd.Stderr = nil // to nowhere: `go test` waits for whoever holds its own
-	if _, err := cmd.StdinPipe(); err != nil {
+	if lifeline, err = cmd.StdinPipe(); err != nil {
 		return "", err
 	}
 	out, err := cmd.StdoutPipe()

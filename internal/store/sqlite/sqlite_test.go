@@ -1,0 +1,35 @@
+package sqlite
+
+import (
+	"context"
+	"log/slog"
+	"path/filepath"
+	"testing"
+
+	"github.com/riverqueue/river"
+
+	"github.com/cratefence/cratefence/internal/store/storetest"
+)
+
+func TestStore(t *testing.T) { storetest.Run(t, openTest) }
+
+func openTest(t testing.TB) storetest.Database {
+	t.Helper()
+	s, err := Open(t.Context(), filepath.Join(t.TempDir(), "cratefence.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	queue, err := s.River(&river.Config{Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return storetest.Database{Store: s, Queue: queue, Exec: func(ctx context.Context, sql string) error {
+		_, err := s.writer.ExecContext(ctx, sql)
+		return err
+	}}
+}
