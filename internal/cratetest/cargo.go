@@ -2,6 +2,7 @@ package cratetest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -43,14 +44,10 @@ func (c *Cargo) Run(ctx context.Context, dir string, args ...string) (string, er
 		"CARGO_HOME="+c.home,
 		"CARGO_TARGET_DIR="+c.target(),
 		"CARGO_TERM_COLOR=never",
-		"CARGO_NET_GIT_FETCH_WITH_CLI=false",
+		// Where cargo is rustup's, it finds its toolchains by these.
+		"RUSTUP_HOME="+cmp.Or(os.Getenv("RUSTUP_HOME"), filepath.Join(os.Getenv("HOME"), ".rustup")),
+		"RUSTUP_TOOLCHAIN="+os.Getenv("RUSTUP_TOOLCHAIN"),
 	)
-	// Where cargo is rustup's, it looks for its toolchains in these.
-	for _, key := range []string{"HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN"} {
-		if value, ok := os.LookupEnv(key); ok {
-			cmd.Env = append(cmd.Env, key+"="+value)
-		}
-	}
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Run(); err != nil {

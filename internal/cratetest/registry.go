@@ -7,12 +7,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"path"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/cratefence/cratefence/internal/crate"
 	"github.com/cratefence/cratefence/internal/index"
 )
 
@@ -23,7 +21,7 @@ import (
 type Registry struct {
 	mu        sync.RWMutex
 	files     map[string][]index.Line // by path below /index/
-	crates    map[string][]byte       // by path below /dl/
+	crates    map[string][]byte       // by path below /dl/, "NAME/VERSION"
 	misbehave map[string]http.Handler // by whole path
 }
 
@@ -58,35 +56,25 @@ func (r *Registry) Publish(name, version string, data []byte, publishedAt time.T
 		}
 	}
 	r.files[file] = append(r.files[file], line)
-	r.crates[downloadPath(name, version)] = data
+	r.crates[name+"/"+version] = data
 	return nil
 }
 
 // Yank sets whether a version is yanked.
 func (r *Registry) Yank(name, version string, yanked bool) error {
-	return r.edit(name, version, func(line *index.Line) { line.Yanked = yanked })
-}
-
-// State changes the checksum that the index states, which makes the bytes wrong.
-func (r *Registry) State(name, version string, sum crate.Checksum) error {
-	return r.edit(name, version, func(line *index.Line) { line.Cksum = sum })
-}
-
-// edit changes a line. A change of what is published is what incidents are made of.
-func (r *Registry) edit(name, version string, change func(*index.Line)) error {
 	file, err := index.Path(name)
 	if err != nil {
-		return fmt.Errorf("edit index: %w", err)
+		return fmt.Errorf("yank %s@%s: %w", name, version, err)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for i := range r.files[file] {
 		if line := &r.files[file][i]; line.Vers == version {
-			change(line)
+			line.Yanked = yanked
 			return nil
 		}
 	}
-	return fmt.Errorf("edit index: no %s@%s", name, version)
+	return fmt.Errorf("yank %s@%s: no such version", name, version)
 }
 
 // Misbehave answers requests for a path ("/dl/NAME/VERSION", "/index/config.json")
@@ -102,8 +90,7 @@ func (r *Registry) Misbehave(path string, h http.Handler) {
 	r.misbehave[path] = h
 }
 
-func downloadPath(name, version string) string { return path.Join(name, version) }
-
+// ServeHTTP answers below /index/ and /dl/.
 func (r *Registry) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	r.mu.RLock()
 	strange := r.misbehave[req.URL.Path]

@@ -2,6 +2,7 @@ package cratetest
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -135,6 +136,12 @@ func TestRegistry(t *testing.T) {
 	r.Misbehave("/dl/base/1.2.0", Endless())
 	if _, err := client.DownloadRelease(t.Context(), "base", "1.2.0", line.Cksum); !errors.Is(err, upstream.ErrTooLarge) {
 		t.Errorf("download without end = %v, want ErrTooLarge", err)
+	}
+	r.Misbehave("/dl/base/1.2.0", Hang())
+	hung, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	if _, err := client.DownloadRelease(hung, "base", "1.2.0", line.Cksum); !errors.Is(err, upstream.ErrUnreachable) {
+		t.Errorf("download that hangs = %v, want ErrUnreachable", err)
 	}
 	r.Misbehave("/dl/base/1.2.0", nil)
 	if _, err := client.DownloadRelease(t.Context(), "base", "1.2.0", line.Cksum); err != nil {

@@ -1,7 +1,6 @@
 package cratetest
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -38,13 +37,4 @@ func (s *Server) Close() error {
 		return ended
 	}
 	return err
-}
-
-// Shutdown lets requests finish until ctx ends, then ends them.
-func (s *Server) Shutdown(ctx context.Context) error {
-	if err := s.srv.Shutdown(ctx); err != nil {
-		return errors.Join(err, s.Close())
-	}
-	<-s.end
-	return nil
 }
