@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -270,6 +271,11 @@ func TestStoreTrouble(t *testing.T) {
 		}
 	}
 	w := newWorld(t)
+	w.err = fmt.Errorf("list crates: %w", context.DeadlineExceeded)
+	if rec := w.get(t, "/api/v1/crates"); rec.Code != 503 || rec.Header().Get("Retry-After") == "" {
+		t.Errorf("out of time: %d %v", rec.Code, rec.Header())
+	}
+	w = newWorld(t)
 	w.panics = true
 	if rec := w.get(t, "/api/v1/crates/itoa"); rec.Code != 500 || strings.Contains(rec.Body.String(), "broke on the store") {
 		t.Errorf("after a panic: %d %s", rec.Code, rec.Body)

@@ -25,7 +25,7 @@ type PublishMessage struct {
 	Checksum    string    `json:"checksum" pattern:"^[0-9a-f]{64}$" doc:"SHA-256 of the .crate file, as the index states it." example:"5f0e2c6ed6606019b4e29e69dbaba95b11854410e5347d525002456dbbb786b6"`
 	DownloadURL string    `json:"download_url,omitempty" format:"uri" maxLength:"2048" doc:"Where to fetch the .crate file. Absent: from the registry that this server is configured for." example:"https://static.crates.io/crates/serde/serde-1.0.219.crate"`
 	Publisher   string    `json:"publisher,omitempty" maxLength:"200" doc:"The account or trusted-publishing identity that published it." example:"github:rust-lang"`
-	PublishedAt time.Time `json:"published_at,omitempty" doc:"When it was published."`
+	PublishedAt time.Time `json:"published_at,omitzero" doc:"When it was published."`
 }
 
 const maxDownloadURL = 2048

@@ -119,6 +119,8 @@ func translate(refusal *huma.ErrorModel) *Problem {
 	switch refusal.Status {
 	case http.StatusUnprocessableEntity:
 		p.Detail = "Something in the request is not as the API describes it; see errors, and /api/openapi.json."
+	case http.StatusBadRequest:
+		p.Detail = "The body is missing or could not be read."
 	case http.StatusRequestEntityTooLarge:
 		p.Detail = "The body is larger than this operation takes."
 	case http.StatusRequestTimeout:

@@ -311,3 +311,5 @@ func newWorld(t testing.TB) *world {
 	})
 	return w
 }
+
+func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
