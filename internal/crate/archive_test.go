@@ -234,9 +234,17 @@ func TestReadNotes(t *testing.T) {
 		})), []string{NoteFormat}},
 		{"v7", stream(edited(func(h *header) { copy(h[257:], magicV7) })), []string{NoteFormat}},
 		{"group-writable", stream(edited(func(h *header) { copy(h.mode(), "0100664\x00") })), []string{NoteMode}},
+		{"mode with the type of file", stream(edited(func(h *header) { copy(h.mode(), "0100755\x00") })), nil},
 		{"owner", stream(edited(func(h *header) { copy(h.uid(), "0001750\x00") })), []string{NoteOwner}},
 		{"owner in base 256", stream(edited(func(h *header) { copy(h.uid(), "\x80\x00\x00\x00\x49\x96\x02\xd2") })), []string{NoteOwner}},
 		{"access time", stream(edited(func(h *header) { copy(h[345:], "00000000001\x00") })), []string{NoteSlack}},
+		// A file from disk, as cargo wrote it before 1.43.
+		{"all of an old cargo's", stream(edited(func(h *header) {
+			copy(h.mode(), "0100640\x00")
+			copy(h.uid(), "0001750\x00")
+			copy(h.gid(), "0001750\x00")
+			copy(h[257:], magicUSTAR)
+		})), []string{NoteFormat, NoteOwner, NoteMode}},
 		{"one zero block", slices.Concat(file("a.txt", "a").bytes(), endMark[:blockSize]), []string{NoteEnd}},
 		{"twenty zero blocks", slices.Concat(file("a.txt", "a").bytes(), make([]byte, 20*blockSize)), []string{NoteEnd}},
 		{"unsorted", stream(file("b", ""), file("a", "")), []string{NoteOrder}},

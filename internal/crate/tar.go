@@ -25,6 +25,8 @@ const (
 	magicV7    = "\x00\x00\x00\x00\x00\x00\x00\x00"
 
 	longNameEntry = "././@LongLink"
+
+	typeBits = 0o170000 // of Unix, which cargo before 1.50 left in the mode
 )
 
 type header [blockSize]byte
@@ -185,6 +187,7 @@ func (t *tarReader) file(h *header, path string, body []byte) {
 		return
 	}
 	mode, _ := octal(h.mode())
+	mode &^= typeBits
 	if mode != 0o644 && mode != 0o755 {
 		t.found.note(NoteMode, path, "the mode is %#o where cargo writes 0644 or 0755", mode)
 	}

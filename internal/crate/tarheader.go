@@ -47,18 +47,28 @@ func (t *tarReader) checkNumbers(h *header, path string) {
 	if !isNumber(h.mode()) || !isNumber(h.mtime()) {
 		t.found.add(RuleHeader, path, "the mode or time in the header is not an octal number")
 	}
-	for _, owner := range [][]byte{h.uid(), h.gid()} {
-		n, ok := octal(owner)
-		switch {
-		case isZero(owner): // cargo's own generated files have none
-		case owner[0] == 0x80: // base 256: user ids over 2097151 are common in large organisations, and nobody unpacks by them
-			t.found.note(NoteOwner, path, "an owner of more than 2097151 where cargo writes 0")
-		case !ok:
-			t.found.add(RuleHeader, path, "the owner in the header is not an octal number")
-		case n != 0:
-			t.found.note(NoteOwner, path, "the owner is %d where cargo writes 0", n)
-		}
+	uid, uidOK := ownerID(h.uid())
+	gid, gidOK := ownerID(h.gid())
+	switch {
+	case !uidOK || !gidOK:
+		t.found.add(RuleHeader, path, "the owner in the header is not an octal number")
+	case uid != 0 || gid != 0:
+		t.found.note(NoteOwner, path, "the owner is not 0, as cargo writes, but the publisher's own")
 	}
+}
+
+// ownerID reads a user or group id, 0 where it was left empty. Ids over 2097151
+// have no octal form: they are common in large organisations and nobody unpacks
+// by them, so here alone base 256 is let pass, as that number.
+func ownerID(field []byte) (int64, bool) {
+	const mostOctal = 0o7777777
+	switch {
+	case isZero(field):
+		return 0, true
+	case field[0] == 0x80:
+		return mostOctal, true
+	}
+	return octal(field)
 }
 
 // checksum sums the header as unsigned bytes, with its own field as spaces. The
