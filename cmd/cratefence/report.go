@@ -82,16 +82,18 @@ func (r *reporter) details(c checked) {
 	if c.Report.Summary != "" {
 		fmt.Fprintln(r.out, wrap(printable(c.Report.Summary), reportWidth, "  "))
 	}
+	said := "" // advice that stands above is not repeated
 	for i, f := range c.Report.Findings {
 		if i == maxShown {
 			fmt.Fprintf(r.out, "\n  … and %d more; --json prints them all\n", len(c.Report.Findings)-maxShown)
 			return
 		}
-		r.finding(f)
+		r.finding(f, f.Help != said)
+		said = f.Help
 	}
 }
 
-func (r *reporter) finding(f check.Finding) {
+func (r *reporter) finding(f check.Finding, withHelp bool) {
 	place := printable(f.Path)
 	if place != "" && f.StartLine > 0 {
 		place = fmt.Sprintf("%s:%d", place, f.StartLine)
@@ -109,7 +111,7 @@ func (r *reporter) finding(f check.Finding) {
 			fmt.Fprintf(r.out, "          │ %s\n", line)
 		}
 	}
-	if f.Help != "" {
+	if withHelp && f.Help != "" {
 		fmt.Fprintln(r.out, wrap("What to do: "+printable(f.Help), reportWidth, "    "))
 	}
 }

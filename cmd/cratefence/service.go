@@ -57,7 +57,7 @@ func startService(ctx context.Context, cfg Config, log *slog.Logger) (_ *service
 	}
 	listener, err := net.Listen("tcp", cfg.Listen)
 	if err != nil {
-		return nil, fmt.Errorf("listen: %w", err)
+		return nil, fmt.Errorf("%w; --listen names another address", err)
 	}
 	s.url = "http://" + listener.Addr().String()
 	s.worker, err = db.work(ctx, parts.worker)

@@ -40,7 +40,9 @@ type Store interface {
 var ErrNotRunnable = errors.New("run not runnable")
 
 // backoff is the wait before attempt 2, 3, …; after the last there is no more.
-var backoff = []time.Duration{30 * time.Second, 5 * time.Minute, 30 * time.Minute, 4 * time.Hour}
+// The first is short, for a worker that was merely restarted; the rest are long,
+// so that a crate which takes workers down does not keep doing so.
+var backoff = []time.Duration{5 * time.Second, 2 * time.Minute, 30 * time.Minute, 4 * time.Hour}
 
 // maxRetryAt bounds how far a check may put off its next try.
 const maxRetryAt = 7 * 24 * time.Hour

@@ -125,7 +125,7 @@ func TestFinish(t *testing.T) {
 	}{
 		{name: "success is the end", attempt: 1, report: check.Report{Conclusion: check.Success}},
 		{name: "failure is the end", attempt: 1, report: check.Report{Conclusion: check.Failure}},
-		{name: "error is tried again", attempt: 1, report: check.Report{Conclusion: check.Error}, wantRetry: 30 * time.Second},
+		{name: "error is tried again", attempt: 1, report: check.Report{Conclusion: check.Error}, wantRetry: 5 * time.Second},
 		{name: "and then more slowly", attempt: 3, report: check.Report{Conclusion: check.Error}, wantRetry: 30 * time.Minute},
 		{name: "but not for ever", attempt: 5, report: check.Report{Conclusion: check.Error}},
 		{name: "inconclusive alone is the end", attempt: 1, report: check.Report{Conclusion: check.Inconclusive}},
@@ -135,7 +135,7 @@ func TestFinish(t *testing.T) {
 		},
 		{
 			// A check that asks for the past would otherwise spin.
-			name: "a time in the past is not a busy loop", attempt: 2, wantRetry: 5 * time.Minute,
+			name: "a time in the past is not a busy loop", attempt: 2, wantRetry: 2 * time.Minute,
 			report: check.Report{Conclusion: check.Inconclusive, RetryAt: start.Add(-time.Hour)},
 		},
 		{

@@ -60,7 +60,7 @@ const refillBatch = 200
 
 // grace is what the queue gives a job beyond the longest timeout before it
 // takes the job for lost.
-const grace = 30 * time.Second
+const grace = 10 * time.Second
 
 // A Worker runs until stopped.
 type Worker[TTx any] struct {
