@@ -9,6 +9,7 @@ import (
 	"html/template"
 	"net/url"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -18,7 +19,11 @@ import (
 )
 
 // policyExcerpt is about how much of a policy stands unfolded, in bytes.
-const policyExcerpt = 400
+const policyExcerpt = 300
+
+// ownTitle is the heading that nearly every policy begins with, and that the
+// card already has.
+var ownTitle = regexp.MustCompile(`(?i)^\s*#[ \t]+security(?:[ \t]+policy)?[ \t#]*\r?\n`)
 
 // A policy is the card of a crate's security policy.
 type policy struct {
@@ -71,7 +76,7 @@ func (s *site) policy(ctx context.Context, sub subject) (*policy, error) {
 		p.First = markdown.AsWritten(facts.Text)
 	default:
 		// Its headings stand below the card's own, which is the page's second level.
-		p.First, p.Rest = s.markdown.Split(facts.Text, 3, policyExcerpt)
+		p.First, p.Rest = s.markdown.Split(ownTitle.ReplaceAllString(facts.Text, ""), 3, policyExcerpt)
 	}
 	return p, nil
 }

@@ -191,7 +191,15 @@ func leading(blocks []*html.Node, about int) int {
 	if total < about+about/2 {
 		return len(blocks)
 	}
+	for n > 0 && opens(blocks[n-1]) {
+		n--
+	}
 	return n
+}
+
+// opens reports whether a node belongs to what comes after it.
+func opens(n *html.Node) bool {
+	return headingLevel(n) > 0 || n.Type == html.TextNode && strings.TrimSpace(n.Data) == ""
 }
 
 // cut returns at most n bytes of s, and no broken character at the end.

@@ -62,10 +62,13 @@ func TestRender(t *testing.T) {
 func TestSplit(t *testing.T) {
 	r := New()
 	para := strings.Repeat("word ", 20) // 100 bytes
-	long := "# Security\n\n" + para + "\n\n" + para + "\n\n" + para + "\n\n" + para
+	long := "# Security\n\n" + para + "\n\n## Reporting\n\n" + para + "\n\n" + para + "\n\n" + para
 	first, rest := r.Split(long, 3, 100)
 	if got, want := strings.Count(string(first), "<p>"), 1; got != want {
 		t.Errorf("first part has %d paragraphs, want %d", got, want)
+	}
+	if strings.Contains(string(first), "Reporting") {
+		t.Errorf("first part ends with the heading of the rest: %q", first)
 	}
 	if got, want := strings.Count(string(rest), "<p>"), 3; got != want {
 		t.Errorf("rest has %d paragraphs, want %d", got, want)
