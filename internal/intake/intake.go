@@ -39,7 +39,9 @@ type Store interface {
 	SettleAnnouncement(ctx context.Context, id store.ID, status store.AnnouncementStatus, reason string, at time.Time) error
 	// Publish stores a release, its check runs and their jobs. Known bytes return
 	// the known release and false; other bytes are kept as an incident and return
-	// the known release and an error that wraps store.ErrOtherBytes.
+	// the known release and an error that wraps store.ErrOtherBytes. A crate known
+	// by another spelling is refused with store.ErrOtherName. Whatever becomes of
+	// the publication, its announcement is settled with it.
 	Publish(ctx context.Context, p store.Publication) (store.Release, bool, error)
 }
 
@@ -106,8 +108,8 @@ func (in *Intake) Fetch(ctx context.Context, id store.ID) error {
 		Detail:       a.Publisher,
 		Audit:        in.audit("system", "release.publish", a.Crate, a.Version, a.Checksum),
 	}, data)
-	if errors.Is(err, store.ErrOtherBytes) {
-		return nil // kept as an incident, and the announcement settled with it
+	if errors.Is(err, store.ErrOtherBytes) || errors.Is(err, store.ErrOtherName) {
+		return nil // refused for good, and the announcement settled with it
 	}
 	return err
 }
