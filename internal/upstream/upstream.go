@@ -76,12 +76,12 @@ func New(indexURL string, client *http.Client, opts Options) (*Client, error) {
 	base := strings.TrimPrefix(indexURL, "sparse+")
 	u, err := url.Parse(base)
 	switch {
-	case err != nil:
-		return nil, fmt.Errorf("use registry %q: %w", indexURL, errors.Unwrap(err))
+	case err != nil: // not quoted: a password may be in it
+		return nil, fmt.Errorf("use registry: not a URL: %w", errors.Unwrap(err))
+	case u.User != nil, u.RawQuery != "", u.Fragment != "":
+		return nil, fmt.Errorf("use registry at %q: a user, query or fragment has no place in its URL", u.Host)
 	case u.Scheme != "https" && u.Scheme != "http", u.Host == "":
 		return nil, fmt.Errorf("use registry %q: want sparse+https://HOST/PATH/", indexURL)
-	case u.User != nil, u.RawQuery != "", u.Fragment != "":
-		return nil, fmt.Errorf("use registry %q: a user, query or fragment has no place in it", u.Redacted())
 	case !strings.HasSuffix(u.Path, "/"):
 		return nil, fmt.Errorf("use registry %q: a sparse registry's URL ends in a slash", indexURL)
 	}
@@ -141,7 +141,7 @@ func (c *Client) Line(ctx context.Context, name, version string) (index.Line, er
 			continue
 		}
 		if found != nil {
-			return index.Line{}, fmt.Errorf("look up %s@%s: %w: the index states the version twice", name, version, ErrProtocol)
+			return index.Line{}, fmt.Errorf("look up %q: %w: the index states the version twice", name+"@"+version, ErrProtocol)
 		}
 		found = &file.Lines[i]
 	}
@@ -149,9 +149,9 @@ func (c *Client) Line(ctx context.Context, name, version string) (index.Line, er
 	case found != nil:
 		return *found, nil
 	case len(file.Bad) > 0:
-		return index.Line{}, fmt.Errorf("look up %s@%q: %w, nor could every line be read: %w", name, version, ErrNotFound, &file.Bad[0])
+		return index.Line{}, fmt.Errorf("look up %q: %w, nor could every line be read: %w", name+"@"+version, ErrNotFound, &file.Bad[0])
 	default:
-		return index.Line{}, fmt.Errorf("look up %s@%q: %w", name, version, ErrNotFound)
+		return index.Line{}, fmt.Errorf("look up %q: %w", name+"@"+version, ErrNotFound)
 	}
 }
 
@@ -170,7 +170,7 @@ func (c *Client) file(ctx context.Context, name string) (index.File, error) {
 	}
 	for _, line := range file.Lines {
 		if !strings.EqualFold(line.Name, name) {
-			return index.File{}, fmt.Errorf("look up %s: %w: its index file names %s", name, ErrProtocol, line.Name)
+			return index.File{}, fmt.Errorf("look up %q: %w: its index file names %q", name, ErrProtocol, line.Name)
 		}
 	}
 	return file, nil
