@@ -1,6 +1,7 @@
 package index
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -24,8 +25,9 @@ var configFields = fieldNames{"": {"dl", "api", "auth-required"}}
 // A frame is an object or array that the scan is in.
 type frame struct {
 	object bool
-	seen   map[string]struct{} // keys of an object so far
 	fields []string            // known keys of an object
+	known  uint                // those of fields so far, a bit each
+	others map[string]struct{} // its other keys so far
 }
 
 // checkKeys refuses an object that holds a key twice, and a known key in
@@ -34,8 +36,8 @@ type frame struct {
 func checkKeys(data []byte, known fieldNames) error {
 	var (
 		stack   []frame
-		key     string // the last key read
-		section string // the key of the outermost object that the scan is under
+		key     []byte // the last key read
+		section []byte // the key of the outermost object that the scan is under
 		wantKey bool
 	)
 	for i := 0; i < len(data); i++ {
@@ -49,8 +51,7 @@ func checkKeys(data []byte, known fieldNames) error {
 			}
 			f := frame{object: data[i] == '{'}
 			if f.object {
-				f.seen = map[string]struct{}{}
-				f.fields = fieldsAt(known, len(stack), section)
+				f.fields = fieldsAt(known, len(stack), string(section))
 			}
 			stack = append(stack, f)
 			wantKey = f.object
@@ -85,25 +86,39 @@ func fieldsAt(known fieldNames, depth int, section string) []string {
 	return nil
 }
 
-// add notes a key, quotes included, and returns it.
-func (f *frame) add(quoted []byte) (string, error) {
-	key := string(quoted[1 : len(quoted)-1])
-	if strings.Contains(key, `\`) {
-		if err := json.Unmarshal(quoted, &key); err != nil {
-			return "", err
+// add notes a key, given with its quotes, and returns it without.
+func (f *frame) add(quoted []byte) ([]byte, error) {
+	key := quoted[1 : len(quoted)-1]
+	if bytes.IndexByte(key, '\\') >= 0 {
+		var plain string
+		if err := json.Unmarshal(quoted, &plain); err != nil {
+			return nil, err
+		}
+		key = []byte(plain)
+	}
+	for i, field := range f.fields {
+		if string(key) == field {
+			if f.known&(1<<i) != 0 {
+				return nil, twice(key)
+			}
+			f.known |= 1 << i
+			return key, nil
+		}
+		if strings.EqualFold(string(key), field) {
+			return nil, fmt.Errorf("key %q is %q in another case", clip(string(key)), field)
 		}
 	}
-	if _, twice := f.seen[key]; twice {
-		return "", fmt.Errorf("key %q stands twice", clip(key))
+	if _, ok := f.others[string(key)]; ok {
+		return nil, twice(key)
 	}
-	f.seen[key] = struct{}{}
-	for _, field := range f.fields {
-		if key != field && strings.EqualFold(key, field) {
-			return "", fmt.Errorf("key %q is %q in another case", clip(key), field)
-		}
+	if f.others == nil {
+		f.others = map[string]struct{}{}
 	}
+	f.others[string(key)] = struct{}{}
 	return key, nil
 }
+
+func twice(key []byte) error { return fmt.Errorf("key %q stands twice", clip(string(key))) }
 
 // stringEnd returns the index after the string that begins at start.
 func stringEnd(data []byte, start int) int {
