@@ -45,12 +45,7 @@ func migrate(ctx context.Context, pool *pgxpool.Pool) error {
 	if err := migrateTables(ctx, pool); err != nil {
 		return err
 	}
-	queue, err := rivermigrate.New(riverpgxv5.New(pool), &rivermigrate.Config{Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		return err
-	}
-	_, err = queue.Migrate(ctx, rivermigrate.DirectionUp, nil)
-	return err
+	return migrateQueue(ctx, pool)
 }
 
 func migrateTables(ctx context.Context, pool *pgxpool.Pool) error {
@@ -74,4 +69,22 @@ func migrateTables(ctx context.Context, pool *pgxpool.Pool) error {
 	}
 	_, err = provider.Up(ctx)
 	return err
+}
+
+func migrateQueue(ctx context.Context, pool *pgxpool.Pool) error {
+	queue, err := rivermigrate.New(riverpgxv5.New(pool), &rivermigrate.Config{Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return err
+	}
+	if _, err := queue.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
+		return err
+	}
+	var current int
+	if err := pool.QueryRow(ctx, `SELECT max(version) FROM river_migration WHERE line = 'main'`).Scan(&current); err != nil {
+		return err
+	}
+	if all := queue.AllVersions(); current > all[len(all)-1].Version {
+		return fmt.Errorf("%w: its queue is version %d, this program knows %d", store.ErrNewer, current, all[len(all)-1].Version)
+	}
+	return nil
 }

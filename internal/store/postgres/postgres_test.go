@@ -13,7 +13,19 @@ import (
 
 func TestStore(t *testing.T) { storetest.Run(t, openTest) }
 
-func openTest(t testing.TB) storetest.Database {
+func TestQueue(t *testing.T) {
+	s := openStore(t)
+	storetest.RunQueue(t, s, s.River)
+}
+
+func BenchmarkStore(b *testing.B) { storetest.Bench(b, openTest) }
+
+func BenchmarkQueue(b *testing.B) {
+	s := openStore(b)
+	storetest.BenchQueue(b, s, s.River)
+}
+
+func openStore(t testing.TB) *Store {
 	t.Helper()
 	s, err := Open(t.Context(), pgtest.Database(t))
 	if err != nil {
@@ -24,6 +36,12 @@ func openTest(t testing.TB) storetest.Database {
 			t.Error(err)
 		}
 	})
+	return s
+}
+
+func openTest(t testing.TB) storetest.Database {
+	t.Helper()
+	s := openStore(t)
 	queue, err := s.River(&river.Config{Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)

@@ -45,6 +45,18 @@ func (s *Store) migrate(ctx context.Context) error {
 }
 
 func (s *Store) migrateOnce(ctx context.Context) error {
+	// The file remembers its mode. It is not set by the connection, which is made
+	// before we know whether the file is ours.
+	if _, err := s.writer.ExecContext(ctx, `PRAGMA journal_mode = wal`); err != nil {
+		return err
+	}
+	if err := s.migrateTables(ctx); err != nil {
+		return err
+	}
+	return s.migrateQueue(ctx)
+}
+
+func (s *Store) migrateTables(ctx context.Context) error {
 	files, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		return err
@@ -61,15 +73,26 @@ func (s *Store) migrateOnce(ctx context.Context) error {
 	if current > known {
 		return fmt.Errorf("%w: its schema is version %d, this program knows %d", store.ErrNewer, current, known)
 	}
-	if _, err := provider.Up(ctx); err != nil {
-		return err
-	}
+	_, err = provider.Up(ctx)
+	return err
+}
+
+func (s *Store) migrateQueue(ctx context.Context) error {
 	queue, err := rivermigrate.New(riversqlite.New(s.writer), &rivermigrate.Config{Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return err
 	}
-	_, err = queue.Migrate(ctx, rivermigrate.DirectionUp, nil)
-	return err
+	if _, err := queue.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
+		return err
+	}
+	var current int
+	if err := s.writer.QueryRowContext(ctx, `SELECT max(version) FROM river_migration WHERE line = 'main'`).Scan(&current); err != nil {
+		return err
+	}
+	if all := queue.AllVersions(); current > all[len(all)-1].Version {
+		return fmt.Errorf("%w: its queue is version %d, this program knows %d", store.ErrNewer, current, all[len(all)-1].Version)
+	}
+	return nil
 }
 
 // claim marks an empty file as ours, and refuses one that is somebody else's.

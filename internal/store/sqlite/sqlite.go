@@ -57,7 +57,7 @@ func open(ctx context.Context, path string) (_ *Store, err error) {
 	}()
 	if s.writer, err = pool(path, 1, url.Values{
 		"_txlock": {"immediate"},
-		"_pragma": {"journal_mode(wal)", "synchronous(full)", "fullfsync(1)", "journal_size_limit(67108864)"},
+		"_pragma": {"synchronous(full)", "fullfsync(1)", "journal_size_limit(67108864)"},
 	}); err != nil {
 		return nil, err
 	}
