@@ -179,6 +179,8 @@ func TestReadRefusesPaths(t *testing.T) {
 		{"case", []string{"foo-1.0.0/a/README", "foo-1.0.0/a/readme"}, []string{RuleCaseCollision}},
 		// U+212A is the Kelvin sign.
 		{"case beyond ASCII", []string{"foo-1.0.0/ÄK", "foo-1.0.0/ä\u212a"}, []string{RuleCaseCollision}},
+		// é as one character and as e with an accent.
+		{"accents", []string{"foo-1.0.0/caf\u00e9", "foo-1.0.0/cafe\u0301"}, []string{RuleCaseCollision}},
 		{"case of a folder", []string{"foo-1.0.0/A/x", "foo-1.0.0/a/x"}, []string{RuleCaseCollision}},
 		{"file and folder", []string{"foo-1.0.0/a", "foo-1.0.0/a.b", "foo-1.0.0/a/b"}, []string{RuleFileAndFolder}},
 		{"file and folder in other case", []string{"foo-1.0.0/A", "foo-1.0.0/a/b"}, []string{RuleFileAndFolder}},

@@ -75,10 +75,21 @@ func BenchmarkParseManifest(b *testing.B) {
 	for i := range 500 {
 		fmt.Fprintf(&text, "[dependencies.d%d]\nversion = \"1.%d\"\nfeatures = [\"a\", \"b\"]\noptional = true\n", i, i)
 	}
-	b.SetBytes(int64(text.Len()))
-	for b.Loop() {
-		if _, err := ParseManifest([]byte(text.String())); err != nil {
-			b.Fatal(err)
-		}
+	long := strings.Repeat(strings.Repeat("x", maxManifestKey-10)+".", 50)
+	for _, manifest := range []struct{ name, text string }{
+		{"small", fooManifest},
+		{"500_dependencies", text.String()},
+		// The worst that is accepted.
+		{"many_keys", manyKeys(maxManifestKeys)},
+		{"many_keys_below_a_long_path", "[" + long + "x]\n" + manyKeys(maxManifestKeys-100)},
+	} {
+		b.Run(manifest.name, func(b *testing.B) {
+			b.SetBytes(int64(len(manifest.text)))
+			for b.Loop() {
+				if _, err := ParseManifest([]byte(manifest.text)); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

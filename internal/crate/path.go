@@ -7,6 +7,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
 )
 
 // checkPath says by which rule a path is refused, or "" and "".
@@ -121,7 +123,7 @@ func comparePaths(a, b setPath, found *problems) {
 	case a.folder:
 		found.note(NoteFolderCase, b.path, "a folder that is also spelled %q", a.path)
 	default:
-		found.add(RuleCaseCollision, b.path, "the path differs from %q only in case: one overwrites the other on some systems", a.path)
+		found.add(RuleCaseCollision, b.path, "the path differs from %q only in case or in how accents are encoded: one overwrites the other on some systems", a.path)
 	}
 }
 
@@ -158,20 +160,26 @@ func byParts(a, b setPath) int {
 	return cmp.Compare(len(a.path), len(b.path))
 }
 
-// foldCase maps strings that Unicode's simple case folding makes equal to one
-// string. It takes the least rune of each class, an upper-case letter in ASCII.
+// foldCase maps names that some file system takes for one another to one
+// string: names that differ in case (Windows, macOS) or in how their accents are
+// encoded (macOS). In ASCII it is the upper case.
 func foldCase(s string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case 'a' <= r && r <= 'z':
-			return r - 'a' + 'A'
-		case r < utf8.RuneSelf:
-			return r
-		}
-		least := r
-		for next := unicode.SimpleFold(r); next != r; next = unicode.SimpleFold(next) {
-			least = min(least, next)
-		}
-		return least
-	}, s)
+	ascii := true
+	for i := range len(s) {
+		ascii = ascii && s[i] < utf8.RuneSelf
+	}
+	if ascii {
+		return strings.ToUpper(s)
+	}
+	return norm.NFD.String(strings.Map(leastFold, norm.NFD.String(s)))
+}
+
+// leastFold returns the least rune that Unicode's simple case folding makes
+// equal to r.
+func leastFold(r rune) rune {
+	least := r
+	for next := unicode.SimpleFold(r); next != r; next = unicode.SimpleFold(next) {
+		least = min(least, next)
+	}
+	return least
 }

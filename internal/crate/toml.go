@@ -11,11 +11,12 @@ import (
 	"github.com/pelletier/go-toml/v2/unstable"
 )
 
-// Bounds on a manifest. The largest honest ones have some 200 KiB and 10,000
-// keys. Parsing takes time quadratic in the keys: at this bound about a second.
+// Bounds on a manifest. The largest honest ones have some 200 KiB and well below
+// 10,000 keys. Parsing takes time quadratic in the keys: at this bound about half
+// a second.
 const (
 	maxManifest      = 1 << 20 // bytes
-	maxManifestKeys  = 30_000  // keys, parts of dotted keys and opening brackets
+	maxManifestKeys  = 20_000  // keys, parts of dotted keys and opening brackets
 	maxManifestDepth = 64      // nested brackets, and parts of one dotted key
 	maxManifestKey   = 4096    // bytes of one part of a key
 )
