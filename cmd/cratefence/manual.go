@@ -116,6 +116,9 @@ func configKeys() []string {
 func nearest(s string, candidates []string) string {
 	best, bestDistance := "", len(s)/2+1
 	for _, c := range candidates {
+		if strings.Contains(s, ".") && !strings.Contains(c, ".") {
+			continue // a key is not meant by a table's name
+		}
 		if d := editDistance(s, c); d < bestDistance {
 			best, bestDistance = c, d
 		}

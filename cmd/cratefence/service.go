@@ -60,11 +60,12 @@ func startService(ctx context.Context, cfg Config, log *slog.Logger) (_ *service
 		return nil, fmt.Errorf("%w; --listen names another address", err)
 	}
 	s.url = "http://" + listener.Addr().String()
-	s.worker, err = db.work(ctx, parts.worker)
+	working, err := db.work(ctx, parts.worker)
 	if err != nil {
 		listener.Close()
 		return nil, err
 	}
+	s.worker = working
 	s.server = &http.Server{
 		Handler:           parts.handler,
 		ReadHeaderTimeout: 10 * time.Second,

@@ -76,7 +76,7 @@ func Start[TTx any](ctx context.Context, cfg Config, newClient func(*river.Confi
 	river.AddWorker(workers, &runWorker{cfg: cfg})
 	river.AddWorker(workers, &intakeWorker{cfg: cfg})
 	client, err := newClient(&river.Config{
-		Logger: cfg.Log.With("part", "queue"),
+		Logger: slog.New(warnings{cfg.Log.Handler()}).With("part", "queue"),
 		Queues: map[string]river.QueueConfig{
 			"checks": {MaxWorkers: cfg.Checks},
 			"intake": {MaxWorkers: cfg.Fetches},
@@ -84,6 +84,7 @@ func Start[TTx any](ctx context.Context, cfg Config, newClient func(*river.Confi
 		Workers: workers,
 		// A run's own deadline rescues it (rescueLoop); this frees the job that
 		// was lost with it, and re-fetches announcements whose worker died.
+		JobTimeout:           cfg.longest() + grace,
 		RescueStuckJobsAfter: cfg.longest() + grace,
 	})
 	if err != nil {
@@ -163,14 +164,12 @@ func (cfg *Config) refill(ctx context.Context) {
 	}
 }
 
+// A runWorker leaves its jobs the queue's timeout, which is beyond any check's
+// own: package runner keeps that one.
 type runWorker struct {
 	river.WorkerDefaults[store.RunJob]
 	cfg Config
 }
-
-// Timeout is the queue's, beyond any check's own, which package runner keeps: a
-// job without one would never be rescued.
-func (w *runWorker) Timeout(*river.Job[store.RunJob]) time.Duration { return w.cfg.longest() + grace }
 
 // Work executes one run. It returns an error only when the store did not answer:
 // then the queue tries again. Everything else ends in the run's report.
@@ -239,3 +238,14 @@ func (w *intakeWorker) Work(ctx context.Context, job *river.Job[store.IntakeJob]
 }
 
 func lastTry(job *rivertype.JobRow) bool { return job.Attempt >= job.MaxAttempts }
+
+// warnings passes on what a person should look at. The queue says much else.
+type warnings struct{ slog.Handler }
+
+func (h warnings) Enabled(ctx context.Context, level slog.Level) bool {
+	return level >= slog.LevelWarn && h.Handler.Enabled(ctx, level)
+}
+
+func (h warnings) WithAttrs(attrs []slog.Attr) slog.Handler { return warnings{h.Handler.WithAttrs(attrs)} }
+
+func (h warnings) WithGroup(name string) slog.Handler { return warnings{h.Handler.WithGroup(name)} }
