@@ -252,6 +252,7 @@ func TestReadNotes(t *testing.T) {
 		{"unsorted", stream(file("b", ""), file("a", "")), []string{NoteOrder}},
 		// By parts, as cargo sorts: src/lib.rs comes before src.rs.
 		{"sorted by parts", stream(file("src/lib.rs", ""), file("src.rs", "")), nil},
+		{"cargo's own mark", stream(file("src/.cargo-ok", "x")), []string{NoteUnpackMark}},
 		{"Windows device", stream(file("src/aux.rs", "")), []string{NoteWindows}},
 		{"direction change", stream(file("src/a\u202egnp.rs", "")), []string{NoteInvisible}},
 		{"folder in two cases", stream(file("Src/a", ""), file("src/b", "")), []string{NoteFolderCase}},

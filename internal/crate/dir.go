@@ -11,7 +11,10 @@ import (
 )
 
 // What cargo adds when it unpacks or vendors a crate: not part of it.
-var unpackMarks = []string{".cargo-ok", ".cargo-checksum.json"}
+const (
+	unpackMark = ".cargo-ok"
+	vendorMark = ".cargo-checksum.json"
+)
 
 var errTooMuch = errors.New("over the limit")
 
@@ -50,7 +53,7 @@ func (d *dirReader) visit(path string, e fs.DirEntry, err error) error {
 	if err != nil {
 		return err
 	}
-	if path == "." || slices.Contains(unpackMarks, path) {
+	if path == "." || path == unpackMark || path == vendorMark {
 		return nil
 	}
 	if d.entries++; d.entries > d.lim.Files {

@@ -48,8 +48,8 @@ func TestReadDir(t *testing.T) {
 	if diff := cmp.Diff(want, got.Files); diff != "" {
 		t.Errorf("files (-want +got):\n%s", diff)
 	}
-	if len(got.Notes) > 0 {
-		t.Errorf("notes %q, want none", got.Notes)
+	if len(got.Notes) != 1 || got.Notes[0].Rule != NoteUnpackMark {
+		t.Errorf("notes %q, want one of %q", got.Notes, NoteUnpackMark)
 	}
 	if got.File("src/lib.rs") == nil {
 		t.Error("src/lib.rs is not found by its path")

@@ -43,6 +43,9 @@ func checkPath(path string, limit int) (rule, why string) {
 // notePath notes what is odd about an acceptable path; spelled is the path as
 // the archive has it.
 func notePath(path, spelled string, found *problems) {
+	if path[strings.LastIndexByte(path, '/')+1:] == unpackMark {
+		found.note(NoteUnpackMark, spelled, "cargo leaves this file out when it unpacks the crate")
+	}
 	for part := range strings.SplitSeq(path, "/") {
 		if isWindowsName(part) {
 			found.note(NoteWindows, spelled, "the name %q cannot be unpacked on Windows as it stands", part)

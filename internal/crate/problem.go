@@ -44,6 +44,7 @@ const (
 	NoteWindows    = "windows-name"   // cannot be unpacked on Windows
 	NoteInvisible  = "path-invisible" // invisible or direction-changing characters
 	NoteFolderCase = "folder-case"    // one folder in two spellings
+	NoteUnpackMark = "unpack-mark"    // .cargo-ok, which cargo leaves out when it unpacks
 )
 
 const (
