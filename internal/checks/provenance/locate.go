@@ -1,0 +1,123 @@
+package provenance
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/cratefence/cratefence/internal/crate"
+	"github.com/cratefence/cratefence/internal/gitobj"
+)
+
+// Bounds on the search for a package whose folder is not recorded.
+const (
+	maxVisits    = 200_000 // folders; one tree may stand in many
+	maxManifests = 200     // manifests that are fetched to read their names
+)
+
+// locate finds the folder of the package: the recorded one if it holds a
+// manifest, else the shallowest whose manifest is the crate's own, else the
+// shallowest whose manifest names the crate.
+func (c *comparison) locate(ctx context.Context) error {
+	if c.in.Path != nil {
+		at := path.Join(*c.in.Path, crate.ManifestFile)
+		places, err := c.tree.findAll(ctx, []string{at})
+		if err != nil {
+			return err
+		}
+		// A package may stand in a submodule only where its note names the
+		// submodule's own commit: then this is not its repository's path.
+		if places[at].state == found {
+			c.out.Path = *c.in.Path
+			return nil
+		}
+	}
+	c.out.PathGuessed = true
+	manifests := c.tree.manifests()
+	if folder, ok := c.byID(manifests); ok {
+		c.out.Path = folder
+		return nil
+	}
+	folder, ok, err := c.byName(ctx, manifests)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return fmt.Errorf("find package %q: %w", c.in.Name, ErrNoPackage)
+	}
+	c.out.Path = folder
+	return nil
+}
+
+// A candidate is a manifest in the repository.
+type candidate struct {
+	folder string
+	id     gitobj.ID
+}
+
+// manifests lists the manifests of the commit, shallowest first.
+func (t *tree) manifests() []candidate {
+	var all []candidate
+	type level struct {
+		id     gitobj.ID
+		folder string
+	}
+	work := []level{{t.snap.Commit().Tree, ""}}
+	for visits := 0; len(work) > 0 && visits < maxVisits; visits++ {
+		at := work[0]
+		work = work[1:]
+		for _, e := range t.snap.Tree(at.id).Entries {
+			switch {
+			case e.Mode == gitobj.ModeTree && len(work) < maxVisits && len(at.folder) < crate.DefaultLimits.Path:
+				work = append(work, level{e.ID, path.Join(at.folder, e.Name)})
+			case e.Mode.IsFile() && e.Name == crate.ManifestFile:
+				all = append(all, candidate{at.folder, e.ID})
+			}
+		}
+	}
+	slices.SortStableFunc(all, func(a, b candidate) int {
+		return cmp.Or(cmp.Compare(depth(a.folder), depth(b.folder)), cmp.Compare(a.folder, b.folder))
+	})
+	return all
+}
+
+func depth(folder string) int {
+	if folder == "" {
+		return 0
+	}
+	return strings.Count(folder, "/") + 1
+}
+
+func (c *comparison) byID(manifests []candidate) (folder string, ok bool) {
+	if c.originalFile == nil {
+		return "", false
+	}
+	ids := spellings(c.originalFile.Data)
+	for _, m := range manifests {
+		if slices.Contains(ids, m.id) {
+			return m.folder, true
+		}
+	}
+	return "", false
+}
+
+func (c *comparison) byName(ctx context.Context, manifests []candidate) (folder string, ok bool, err error) {
+	manifests = manifests[:min(len(manifests), maxManifests)]
+	ids := make([]gitobj.ID, len(manifests))
+	for i, m := range manifests {
+		ids[i] = m.id
+	}
+	blobs, err := c.tree.blobs(ctx, ids)
+	if err != nil {
+		return "", false, err
+	}
+	for _, m := range manifests {
+		if parsed, err := crate.ParseManifest(blobs[m.id]); err == nil && parsed.Package.Name == c.in.Name {
+			return m.folder, true, nil
+		}
+	}
+	return "", false, nil
+}

@@ -1,0 +1,105 @@
+// Package provenance compares the files of a crate with a commit of a git
+// repository: by object id, so that no file has to be fetched that is the same,
+// and manifests by meaning, as cargo rewrites them when it packages.
+//
+// It measures and explains; what its findings are worth is said by the check of
+// that name. Reaching the repository, and saying why it cannot be reached, is
+// not its part: errors of the snapshot are passed on.
+package provenance
+
+import (
+	"context"
+	"errors"
+	"path"
+
+	"github.com/cratefence/cratefence/internal/check"
+	"github.com/cratefence/cratefence/internal/crate"
+	"github.com/cratefence/cratefence/internal/gitobj"
+)
+
+// ErrNoPackage: the commit holds no package of the crate's name.
+var ErrNoPackage = errors.New("no such package in the commit")
+
+// An Input is what is compared.
+type Input struct {
+	Name     string // the crate's
+	Archive  *crate.Archive
+	Snapshot check.Snapshot
+	// Path is the package's folder in the repository, "" for its root; nil where
+	// it is not recorded.
+	Path *string
+}
+
+// A Result is what the comparison saw.
+type Result struct {
+	Path        string // the package's folder in the repository
+	PathGuessed bool   // found by its manifest: not recorded, or not there
+	Files       []File // in the archive's order
+	Manifest    Manifest
+}
+
+// Compare compares a crate with a commit. The error wraps ErrNoPackage, or is
+// one of the snapshot's or the context's.
+func Compare(ctx context.Context, in Input) (*Result, error) {
+	c := &comparison{
+		in:   in,
+		tree: tree{snap: in.Snapshot, links: map[gitobj.ID]string{}},
+	}
+	c.readManifests()
+	if err := c.locate(ctx); err != nil {
+		return nil, err
+	}
+	if err := c.compareManifests(ctx); err != nil {
+		return nil, err
+	}
+	if err := c.compareFiles(ctx); err != nil {
+		return nil, err
+	}
+	return &c.out, nil
+}
+
+// A comparison is one run of Compare.
+type comparison struct {
+	in   Input
+	out  Result
+	tree tree
+
+	// published is the manifest that cargo reads; nil where it cannot be read,
+	// which is the archive check's to say.
+	published *crate.Manifest
+	// original is the manifest as its author wrote it, from Cargo.toml.orig;
+	// before cargo 1.20 the one published. nil where it cannot be read.
+	original     *crate.Manifest
+	originalFile *crate.File
+}
+
+func (c *comparison) readManifests() {
+	if f := c.in.Archive.File(crate.ManifestFile); f != nil {
+		c.published, _ = crate.ParseManifest(f.Data)
+		c.original, c.originalFile = c.published, f
+	}
+	if f := c.in.Archive.File(crate.ManifestOrigFile); f != nil {
+		c.original, _ = crate.ParseManifest(f.Data)
+		c.originalFile = f
+	}
+}
+
+// generated reports whether a file of the crate is one that cargo makes: it has
+// nothing in the repository to be equal to.
+func (c *comparison) generated(file string) bool {
+	switch file {
+	case crate.LockFile, crate.VCSInfoFile:
+		return true
+	case crate.ManifestFile: // unless it is the original itself
+		return c.originalFile != nil && c.originalFile.Path != crate.ManifestFile
+	}
+	return false
+}
+
+// inRepository is where a file of the crate stands in the repository.
+func (c *comparison) inRepository(file string) string {
+	if file == crate.ManifestOrigFile {
+		file = crate.ManifestFile
+	}
+	return path.Join(c.out.Path, file)
+}

@@ -1,0 +1,93 @@
+package provenance
+
+import (
+	"bytes"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/cratefence/cratefence/internal/crate"
+)
+
+// roles tells files that can be built or run by those who depend on a crate from
+// those that plainly are not: documentation, tests, the project's own tooling.
+// In doubt a file is source.
+type roles struct {
+	named   map[string]bool // by the manifest, as something to build
+	reached map[string]bool // folders of tests or the like that source files mention
+}
+
+// asideFolders hold no source, at the crate's root.
+var asideFolders = []string{
+	"tests", "test", "testdata", "examples", "example", "benches", "bench", "fuzz", "docs", "doc", "ci",
+	".github", ".gitlab", ".circleci", ".gitea", ".forgejo", ".woodpecker", ".buildkite", ".vscode", ".idea", ".devcontainer",
+}
+
+// asideFiles are tooling, at the crate's root.
+var asideFiles = []string{
+	".gitignore", ".gitattributes", ".gitmodules", ".mailmap", ".editorconfig", ".clang-format", ".dockerignore",
+	".travis.yml", ".gitlab-ci.yml", ".appveyor.yml", "appveyor.yml", ".cirrus.yml", ".codecov.yml", "codecov.yml", "bors.toml",
+	".pre-commit-config.yaml", "rustfmt.toml", ".rustfmt.toml", "clippy.toml", ".clippy.toml", "deny.toml", "release.toml",
+	"cliff.toml", "renovate.json", "triagebot.toml", "tarpaulin.toml", "_typos.toml", ".typos.toml",
+}
+
+// asideNames begin the names of documents, at the crate's root.
+var asideNames = []string{"README", "LICENSE", "LICENCE", "COPYING", "COPYRIGHT", "UNLICENSE", "NOTICE", "CHANGELOG", "CHANGES", "AUTHORS",
+	"CONTRIBUTORS", "CONTRIBUTING", "CODE_OF_CONDUCT", "SECURITY", "RELEASES", "HISTORY", "NEWS"}
+
+// asideEnds are documents and pictures, outside src. They may well be included
+// in documentation.
+var asideEnds = []string{".md", ".markdown", ".rst", ".adoc", ".svg", ".png", ".jpg", ".jpeg", ".gif", ".webp", ".ico", ".pdf"}
+
+// codeEnds keep a name like LICENSE-check.rs from passing for a document.
+var codeEnds = []string{".rs", ".c", ".cc", ".cpp", ".h", ".s", ".o", ".a", ".so", ".dll", ".py", ".sh", ".toml", ".json", ".in"}
+
+func newRoles(c *comparison) roles {
+	r := roles{named: map[string]bool{}, reached: map[string]bool{}}
+	for _, m := range []*crate.Manifest{c.published, c.original} {
+		if m != nil {
+			for _, p := range builtPaths(m) {
+				r.named[p] = true
+			}
+		}
+	}
+	for _, f := range c.in.Archive.Files {
+		if path.Ext(f.Path) == ".rs" && !r.aside(f.Path) {
+			for _, folder := range asideFolders {
+				r.reached[folder] = r.reached[folder] || mentions(f.Data, folder)
+			}
+		}
+	}
+	return r
+}
+
+// mentions reports whether Rust source may lead into a folder of the crate's
+// root, as `#[path = "../tests/x.rs"]` and `include!` do.
+func mentions(source []byte, folder string) bool {
+	return bytes.Contains(source, []byte(`"`+folder+"/")) || bytes.Contains(source, []byte("/"+folder+"/"))
+}
+
+// source reports whether a file can be built or run.
+func (r roles) source(file string) bool {
+	return r.named[file] || !r.aside(file)
+}
+
+func (r roles) aside(file string) bool {
+	if r.named[file] {
+		return false
+	}
+	if top, _, nested := strings.Cut(file, "/"); nested {
+		if slices.Contains(asideFolders, top) {
+			return !r.reached[top]
+		}
+		return top != "src" && top != ".cargo" && slices.Contains(asideEnds, strings.ToLower(path.Ext(file)))
+	}
+	if slices.Contains(asideFiles, file) || slices.Contains(asideEnds, strings.ToLower(path.Ext(file))) {
+		return true
+	}
+	upper, ext := strings.ToUpper(file), path.Ext(file)
+	return slices.ContainsFunc(asideNames, func(name string) bool {
+		rest, ok := strings.CutPrefix(upper, name)
+		return ok && (rest == "" || rest == ".TXT" || rest[0] == '-' && !slices.Contains(codeEnds, ext))
+	})
+}
