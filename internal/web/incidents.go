@@ -19,7 +19,7 @@ type incident struct {
 	Known   string
 	Offered string
 	Size    string
-	Via     store.Via
+	Via     string
 	Detail  string
 	Seen    *moment
 	Last    *moment // when it was seen again; nil when it was not
@@ -34,7 +34,7 @@ func (s *site) incident(i store.Incident) incident {
 		Known:   i.Known.String(),
 		Offered: i.Offered.String(),
 		Size:    size(i.Size),
-		Via:     i.Via,
+		Via:     clip(string(i.Via), maxName),
 		Detail:  clip(i.Detail, maxSentence),
 		Seen:    s.clock().ago(i.SeenAt),
 		Times:   i.Times,

@@ -79,8 +79,10 @@ const (
 	maxName        = 64
 	maxSentence    = 300
 	maxDescription = 1000
-	maxMessage     = 4096
-	maxSnippet     = 8192
+	maxMessage     = 1000
+	maxSnippet     = 4000
+	maxSummary     = 8 << 10
+	maxText        = 16 << 10
 	maxURL         = 500
 )
 

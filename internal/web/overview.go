@@ -59,7 +59,7 @@ func (s *site) facts(r store.Release) []fact {
 		{Name: "Published, by its registry's word", When: c.ago(r.PublishedAt)},
 		{Name: "First seen here", When: c.ago(r.FirstSeenAt)},
 		{Name: "Published by", Text: clip(r.Publisher, maxSentence)},
-		{Name: "Came by", Text: string(r.Via)},
+		{Name: "Came by", Text: clip(string(r.Via), maxName)},
 		{Name: "Size", Text: size(r.Size)},
 		{Name: "SHA-256", Text: r.Checksum.String(), Code: true},
 	})

@@ -56,7 +56,7 @@ func (r checkRow) Plain() bool {
 type finding struct {
 	ID      string
 	Rule    string
-	Level   check.Level
+	Level   string
 	Message string
 	Where   string // "path:line"
 	Lines   []line
@@ -91,7 +91,7 @@ type next struct {
 
 func (s *site) row(state store.CheckState) checkRow {
 	row := checkRow{
-		ID:   "check-" + strings.ReplaceAll(state.Check, "/", "-"),
+		ID:   "check-" + strings.ReplaceAll(clip(state.Check, 2*maxName), "/", "-"),
 		Name: clip(state.Check, 2*maxName),
 		Mark: markOf(state),
 		Next: s.next(state.Pending),
@@ -105,8 +105,8 @@ func (s *site) row(state store.CheckState) checkRow {
 	report := state.Newest.Report
 	row.Sentence = cmp.Or(clip(report.Title, maxSentence), "The check gave no title")
 	row.When = s.clock().ago(state.Newest.CompletedAt)
-	row.Summary = s.markdown.Render(report.Summary, rowHeading)
-	row.Text = s.markdown.Render(report.Text, rowHeading)
+	row.Summary = s.markdown.Render(clip(report.Summary, maxSummary), rowHeading)
+	row.Text = s.markdown.Render(clip(report.Text, maxText), rowHeading)
 	row.Findings = findings(row.ID, report)
 	row.More = max(0, len(report.Findings)-maxFindings)
 	row.Metrics = metrics(report.Metrics)
@@ -166,7 +166,7 @@ func findings(row string, report check.Report) []finding {
 		shown = append(shown, finding{
 			ID:      row + "-" + strconv.Itoa(i+1),
 			Rule:    clip(f.Rule, maxSentence),
-			Level:   f.Level,
+			Level:   clip(string(f.Level), maxName),
 			Message: cmp.Or(clip(f.Message, maxMessage), "The check gave no message"),
 			Where:   where(f),
 			Lines:   snippet(f),

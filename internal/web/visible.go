@@ -25,7 +25,7 @@ func visible(page []byte) []byte {
 	}
 	out := append(make([]byte, 0, len(page)+1024), page[:i]...)
 	marks := 0
-	var before rune
+	before, _ := utf8.DecodeLastRune(out)
 	for rest := page[i:]; len(rest) > 0; {
 		r, size := utf8.DecodeRune(rest)
 		rest = rest[size:]
