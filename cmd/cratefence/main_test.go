@@ -34,15 +34,18 @@ func TestMain(m *testing.M) {
 //
 //	world             starts the demo's git server and registry; sets $GIT, $REGISTRY and $INDEX
 //	                  and leaves each release as NAME-VERSION.crate
-//	pack NAME VERSION TXTAR   packs the files of a txtar file as NAME-VERSION.crate
+//	pack NAME VERSION FILE   packs the files of a txtar archive, whose marker lines are written
+//	                  with @@, as NAME-VERSION.crate
+//	server CONFIG     starts a server, whose address is then $SERVER and whose log server.log
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("testdata", "script"),
 		UpdateScripts:       *update,
 		RequireExplicitExec: true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"world": worldCommand,
-			"pack":  packCommand,
+			"world":  worldCommand,
+			"pack":   packCommand,
+			"server": serverCommand,
 		},
 	})
 }
@@ -66,11 +69,23 @@ func packCommand(ts *testscript.TestScript, _ bool, args []string) {
 	if len(args) != 3 {
 		ts.Fatalf("usage: pack NAME VERSION TXTAR")
 	}
-	commits, err := cratetest.Commits(txtar.Parse([]byte(ts.ReadFile(args[2]))))
+	commits, err := cratetest.Commits(txtar.Parse([]byte(strings.ReplaceAll(ts.ReadFile(args[2]), "@@", "--"))))
 	ts.Check(err)
 	data, err := cratetest.Pack(cratetest.Package{Name: args[0], Version: args[1], Files: commits[len(commits)-1].Files})
 	ts.Check(err)
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]+"-"+args[1]+".crate"), data, 0o600))
+}
+
+func serverCommand(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 1 {
+		ts.Fatalf("usage: server CONFIG")
+	}
+	log, err := os.Create(ts.MkAbs("server.log"))
+	ts.Check(err)
+	p, err := launch(ts.MkAbs("."), log, "--config", args[0], "serve", "--listen", "127.0.0.1:0")
+	ts.Check(err)
+	ts.Defer(p.kill)
+	ts.Setenv("SERVER", p.url)
 }
 
 // The manual in docs is the one that the program prints.

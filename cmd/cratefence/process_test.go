@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -26,28 +27,37 @@ type process struct {
 	url string // where it serves
 }
 
-// startProcess runs the program until it says where it serves.
-func startProcess(t *testing.T, args ...string) *process {
-	t.Helper()
+// launch runs the program in dir until it says where it serves.
+func launch(dir string, log io.Writer, args ...string) (*process, error) {
 	cmd := exec.Command(os.Args[0], args...)
+	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), beProgram+"=1")
-	cmd.Stderr = &testLog{t: t}
+	cmd.Stderr = log
 	out, err := cmd.StdoutPipe()
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	p := &process{cmd: cmd}
-	t.Cleanup(p.kill)
 	line, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
-		t.Fatalf("%v ended before it served: %v", args, err)
+		p.kill()
+		return nil, fmt.Errorf("%v ended before it served: %w", args, err)
 	}
-	if p.url = regexp.MustCompile(`http://[^\s"]+`).FindString(line); p.url == "" {
-		t.Fatalf("no address in %q", line)
+	p.url = regexp.MustCompile(`http://[^\s"]+`).FindString(line)
+	return p, nil
+}
+
+// startProcess is launch for the length of a test.
+func startProcess(t *testing.T, args ...string) *process {
+	t.Helper()
+	p, err := launch("", &testLog{t: t}, args...)
+	if err != nil {
+		t.Fatal(err)
 	}
+	t.Cleanup(p.kill)
 	return p
 }
 

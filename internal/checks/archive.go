@@ -160,17 +160,17 @@ func archiveNotes(s *check.Subject) []check.Finding {
 func manifestFindings(s *check.Subject) []check.Finding {
 	m, err := s.Archive.Manifest()
 	switch {
+	case errors.Is(err, crate.ErrNoManifest):
+		return []check.Finding{{
+			Rule: "manifest-missing", Level: check.LevelError, Path: crate.ManifestFile,
+			Message: "The crate has no Cargo.toml",
+			Help:    publishAgain,
+		}}
 	case err != nil:
 		return []check.Finding{{
 			Rule: "manifest-malformed", Level: check.LevelError, Path: crate.ManifestFile,
 			Message: "The manifest cannot be read: " + err.Error(),
 			Help:    "Publish with cargo, which writes the manifest itself.",
-		}}
-	case m == nil:
-		return []check.Finding{{
-			Rule: "manifest-missing", Level: check.LevelError, Path: crate.ManifestFile,
-			Message: "The crate has no Cargo.toml",
-			Help:    publishAgain,
 		}}
 	}
 	var findings []check.Finding

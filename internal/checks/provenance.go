@@ -112,7 +112,7 @@ func releaseName(s *check.Subject) string {
 	if s.Release.Name != "" {
 		return s.Release.Name
 	}
-	if m, err := s.Archive.Manifest(); err == nil && m != nil {
+	if m, err := s.Archive.Manifest(); err == nil {
 		return m.Package.Name
 	}
 	return ""

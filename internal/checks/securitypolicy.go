@@ -147,7 +147,7 @@ func (p *policySearch) open(ctx context.Context) (err error) {
 // namedPolicy returns what [package.metadata.security] says.
 func (p *policySearch) namedPolicy() (policy string, line int) {
 	m, err := p.s.Archive.Manifest()
-	if err != nil || m == nil {
+	if err != nil {
 		return "", 0 // the check archive speaks of it
 	}
 	security, _ := m.Package.Metadata["security"].(map[string]any)

@@ -92,7 +92,7 @@ func declaredRepository(s *check.Subject) (string, *noSource) {
 		return s.Repository, nil
 	}
 	m, err := s.Archive.Manifest()
-	if err == nil && m != nil && m.Package.Repository != "" {
+	if err == nil && m.Package.Repository != "" {
 		return m.Package.Repository, nil
 	}
 	return "", &noSource{
@@ -131,7 +131,7 @@ func whyNoSource(err error, repository, commit string) (*noSource, error) {
 	case errors.Is(err, check.ErrRepositoryUnreachable):
 		return &noSource{
 			Reason: "repository-unreachable", Message: "The host of the repository " + named + " does not answer",
-			Help: "Nothing to do if the host is only down for now: it is tried again.", RetryAt: time.Now().Add(retryUnreachable),
+			Help: "Check again when the host answers; a server does so by itself.", RetryAt: time.Now().Add(retryUnreachable),
 		}, nil
 	case errors.Is(err, check.ErrRepositoryProtocol):
 		return &noSource{

@@ -1,6 +1,7 @@
 package crate
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -99,14 +100,20 @@ func (a *Archive) File(path string) *File {
 	return nil
 }
 
+// ErrNoManifest says that a crate has no Cargo.toml.
+var ErrNoManifest = errors.New("no Cargo.toml")
+
 // Manifest returns what Cargo.toml says, parsed once and shared: not to be
-// written to. It returns nil, nil where the crate has none.
+// written to. The error is ErrNoManifest where the crate has none.
 func (a *Archive) Manifest() (*Manifest, error) {
 	m := &a.manifest
 	m.once.Do(func() {
-		if f := a.File(ManifestFile); f != nil {
-			m.parsed, m.err = ParseManifest(f.Data)
+		f := a.File(ManifestFile)
+		if f == nil {
+			m.err = ErrNoManifest
+			return
 		}
+		m.parsed, m.err = ParseManifest(f.Data)
 	})
 	return m.parsed, m.err
 }

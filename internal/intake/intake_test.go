@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/tools/txtar"
 
 	"github.com/cratefence/cratefence/internal/blob"
 	"github.com/cratefence/cratefence/internal/check"
@@ -245,4 +246,37 @@ func TestUnreadableArchiveIsTakenIn(t *testing.T) {
 	if diff := cmp.Diff(store.About{}, r.About); diff != "" {
 		t.Errorf("about an unreadable archive (-want +got):\n%s", diff)
 	}
+}
+
+// An archive that reads well and holds no manifest, or one that is no TOML.
+func TestCrateWithoutManifestIsTakenIn(t *testing.T) {
+	for name, text := range map[string]string{
+		"none":  "-- src/lib.rs --\n//! x\n",
+		"wrong": "-- Cargo.toml --\n[package\n-- Cargo.toml.orig --\n\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t)
+			data := cratetest.Raw{FileName: "tin-1.0.0.crate", Entries: entries(t, text)}
+			packed, err := data.Bytes()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, created, err := f.Submit(t.Context(), store.Release{Crate: "tin", Version: "1.0.0"}, packed, "token:ci"); err != nil || !created {
+				t.Errorf("Submit() created %v, error %v", created, err)
+			}
+		})
+	}
+}
+
+func entries(t *testing.T, text string) []cratetest.RawEntry {
+	t.Helper()
+	commits, err := cratetest.Commits(txtar.Parse([]byte(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []cratetest.RawEntry
+	for _, f := range commits[0].Files {
+		list = append(list, cratetest.RawEntry{Name: "tin-1.0.0/" + f.Path, Data: f.Data})
+	}
+	return list
 }
