@@ -23,6 +23,8 @@ var ErrEncoding = errors.New("the database is not in UTF-8")
 type Store struct {
 	pool *pgxpool.Pool
 	jobs *river.Client[pgx.Tx] // inserts only
+
+	frontier store.Frontier
 }
 
 // Open connects to the database that dsn names, a URL or a list of key=value,

@@ -149,26 +149,41 @@ func (s *Store) OverdueRuns(ctx context.Context, now time.Time, limit int) ([]st
 
 // QueueStale queues runs of a check version for releases that have none.
 func (s *Store) QueueStale(ctx context.Context, ref store.CheckRef, at time.Time, limit int) (int, error) {
-	var ids []store.ID
-	err := s.write(ctx, func(tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, `
-			INSERT INTO check_runs (release_id, check_name, check_version, attempt, status, queued_at)
-			SELECT r.id, $1::text, $2::integer, 1, 'queued', $3::timestamptz FROM releases r
-			WHERE NOT EXISTS (
+	releases, err := s.frontier.Next(ref, limit, func(below store.ID) ([]store.ID, error) {
+		rows, err := s.pool.Query(ctx, `
+			SELECT r.id FROM releases r
+			WHERE r.id < $4 AND NOT EXISTS (
 				SELECT 1 FROM check_runs cr
 				WHERE cr.release_id = r.id AND cr.check_name = $1 AND cr.check_version = $2)
-			ORDER BY r.id DESC LIMIT $4
-			ON CONFLICT DO NOTHING
-			RETURNING id`, ref.Name, ref.Version, instant(at), max(0, limit))
-		if ids, err = collect(rows, err, scanID); err != nil {
-			return err
-		}
-		return s.queueRuns(ctx, tx, ids, store.PriorityStale, time.Time{})
+			ORDER BY r.id DESC LIMIT $3`, ref.Name, ref.Version, max(0, limit), below)
+		return collect(rows, err, scanID)
 	})
+	var ids []store.ID
+	if err == nil && len(releases) > 0 {
+		err = s.write(ctx, func(tx pgx.Tx) (err error) {
+			ids, err = s.addStale(ctx, tx, ref, releases, at)
+			return err
+		})
+	}
 	if err != nil {
 		return 0, fmt.Errorf("queue stale runs of %q version %d: %w", ref.Name, ref.Version, err)
 	}
 	return len(ids), nil
+}
+
+// addStale queues runs for releases that were found without; somebody may have
+// been quicker.
+func (s *Store) addStale(ctx context.Context, tx pgx.Tx, ref store.CheckRef, releases []store.ID, at time.Time) ([]store.ID, error) {
+	rows, err := tx.Query(ctx, `
+		INSERT INTO check_runs (release_id, check_name, check_version, attempt, status, queued_at)
+		SELECT id, $1, $2, 1, 'queued', $3 FROM unnest($4::bigint[]) WITH ORDINALITY AS r (id, nth) ORDER BY r.nth
+		ON CONFLICT DO NOTHING
+		RETURNING id`, ref.Name, ref.Version, instant(at), releases)
+	ids, err := collect(rows, err, scanID)
+	if err != nil {
+		return nil, err
+	}
+	return ids, s.queueRuns(ctx, tx, ids, store.PriorityStale, time.Time{})
 }
 
 func scanID(row pgx.Row) (id store.ID, err error) {

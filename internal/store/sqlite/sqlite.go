@@ -33,6 +33,8 @@ type Store struct {
 	writer *sql.DB // one connection
 	reader *sql.DB
 	jobs   *river.Client[*sql.Tx] // inserts only
+
+	frontier store.Frontier
 }
 
 // Open opens the database at path, making it where there is none, and brings its

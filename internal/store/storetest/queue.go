@@ -65,6 +65,9 @@ func startWorkers[TTx any](t testing.TB, db Store, newClient func(*river.Config)
 		Logger:  slog.New(slog.DiscardHandler),
 		Queues:  map[string]river.QueueConfig{store.CheckQueue: {MaxWorkers: 8}},
 		Workers: registry,
+		// Its default lets the queue be asked ten times a second: with eight workers
+		// that is 80 runs a second, whatever the store can do.
+		FetchCooldown: 5 * time.Millisecond,
 	}))(t)
 	if err := client.Start(context.WithoutCancel(t.Context())); err != nil {
 		t.Fatal(err)

@@ -222,6 +222,27 @@ func testQueueStale(t *testing.T, db Database) {
 	}
 }
 
+// A backlog is worked off in batches to its end, also what appears above the
+// batches meanwhile: a release published by a program that has an older check.
+func testQueueStaleBacklog(t *testing.T, db Database) {
+	ref := store.CheckRef{Name: "archive", Version: 2}
+	for i := range 10 {
+		publish(t, db, publication("serde", fmt.Sprintf("1.0.%d", i)))
+	}
+	var got []int
+	for batch := range 8 {
+		n := must(db.QueueStale(t.Context(), ref, noon, 3))(t)
+		got = append(got, n)
+		if batch == 1 {
+			publish(t, db, publication("serde", "2.0.0", twoChecks...))
+		}
+	}
+	same(t, "batches", []int{3, 3, 3, 1, 1, 0, 0, 0}, got)
+	if n := must(db.Counts(t.Context()))(t).Runs[store.Queued]; n != 11+len(twoChecks) {
+		t.Errorf("%d runs, want %d", n, 11+len(twoChecks))
+	}
+}
+
 func testQueueStaleAtOnce(t *testing.T, db Database) {
 	for i := range 20 {
 		publish(t, db, publication("serde", fmt.Sprintf("1.0.%d", i)))
@@ -374,7 +395,7 @@ func testLargeReport(t *testing.T, db Database) {
 	large.Text = strings.Repeat("x", check.MaxText)
 	for i := range check.MaxFindings {
 		large.Findings = append(large.Findings, check.Finding{
-			Rule: "rule", Level: check.LevelNote, Message: strings.Repeat("m", 1000), Snippet: strings.Repeat("é", 4000), StartLine: i,
+			Rule: "rule", Level: check.LevelNote, Message: strings.Repeat("m", 500), Snippet: strings.Repeat("é", 500), StartLine: i,
 		})
 	}
 	large.Facts = json.RawMessage(`"` + strings.Repeat("f", check.MaxFacts-2) + `"`)

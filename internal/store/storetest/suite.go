@@ -57,6 +57,7 @@ func Run(t *testing.T, open func(t testing.TB) Database) {
 		{"Retry", testRetry},
 		{"OverdueRuns", testOverdueRuns},
 		{"QueueStale", testQueueStale},
+		{"QueueStaleBacklog", testQueueStaleBacklog},
 		{"QueueStaleAtOnce", testQueueStaleAtOnce},
 		{"CheckStates", testCheckStates},
 		{"Facts", testFacts},
