@@ -369,6 +369,9 @@ func TestHEAD(t *testing.T) {
 		}
 		got[method] = resp
 	}
+	if rec := newWorld(t).call(t, httptest.NewRequest("HEAD", "/api/v1/crates/itoa", nil)); rec.Body.Len() > 0 {
+		t.Errorf("HEAD has written %d bytes for net/http to drop", rec.Body.Len())
+	}
 	for _, name := range []string{"ETag", "Content-Type", "Content-Length"} {
 		if a, b := got["GET"].Header.Get(name), got["HEAD"].Header.Get(name); a != b || a == "" {
 			t.Errorf("%s: GET %q, HEAD %q", name, a, b)

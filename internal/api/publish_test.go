@@ -3,6 +3,7 @@ package api
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -76,9 +77,11 @@ func TestAnnounce(t *testing.T) {
 		t.Errorf("read again: %s, want %s", got, first)
 	}
 	// 200 would lose the other release without a word.
-	rec = w.call(t, w.signed("msg_1", message(map[string]string{"version": `"1.0.1"`})))
-	if rec.Code != http.StatusConflict || len(w.announcements) != 1 {
-		t.Errorf("the id of another message: %d %s", rec.Code, rec.Body)
+	for field, value := range map[string]string{"name": "itoa", "version": "1.0.1", "checksum": strings.Repeat("cd", 32)} {
+		rec = w.call(t, w.signed("msg_1", message(map[string]string{field: `"` + value + `"`})))
+		if rec.Code != http.StatusConflict || len(w.announcements) != 1 {
+			t.Errorf("the id of a message with another %s: %d %s", field, rec.Code, rec.Body)
+		}
 	}
 }
 
@@ -339,7 +342,7 @@ type unread struct{ t *testing.T }
 
 func (u unread) Read([]byte) (int, error) {
 	u.t.Error("the body was read")
-	return 0, nil
+	return 0, io.EOF
 }
 
 func (unread) Close() error { return nil }
