@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -97,7 +98,17 @@ func notFoundText(r *http.Request) string {
 	return fmt.Sprintf("No release %q of a crate named %q has come here yet.", version, name)
 }
 
-func (s *site) nothingHere(http.ResponseWriter, *http.Request) error { return errNoPage }
+// nothingHere answers what no page does. An address with a slash too many is put
+// right.
+func (s *site) nothingHere(w http.ResponseWriter, r *http.Request) error {
+	path := strings.TrimRight(r.URL.Path, "/")
+	if path == r.URL.Path || path == "" {
+		return errNoPage
+	}
+	target := url.URL{Path: path, RawQuery: r.URL.RawQuery}
+	http.Redirect(w, r, target.String(), http.StatusMovedPermanently)
+	return nil
+}
 
 const htmlType = "text/html; charset=utf-8"
 

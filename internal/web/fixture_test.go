@@ -93,12 +93,12 @@ func arrayview(f *fake) store.Release {
 	f.set(r[0].ID,
 		did("dependencies", check.Report{
 			Conclusion: check.Failure,
-			Title:      "Adds its first dependency ever, slice-macro1, which is 6 hours old",
+			Title:      "Adds its first dependency ever, `slice-macro1`, which is 6 hours old",
 			Summary:    "The manifest of **0.3.10** names a dependency that 0.3.9 did not. Every dependency of the new version was compared with those of the nine versions before.",
 			Findings: []check.Finding{
 				{Rule: "new-dependency-used", Level: check.LevelNote, Message: "src/lib.rs does not use the new dependency", Path: "src/lib.rs", StartLine: 1, EndLine: 2, Snippet: "#![no_std]\n//! Macros to take array references of slices, in a line that is far too long for the width of any phone there is."},
 				{
-					Rule: "new-dependency-young", Level: check.LevelError, Message: "New dependency on a crate of another publisher, one edit from slice-macros",
+					Rule: "new-dependency-young", Level: check.LevelError, Message: "New dependency on a crate of another publisher, one edit from `slice-macros`",
 					Path: "Cargo.toml", StartLine: 23, EndLine: 24, Snippet: "[dependencies.slice-macro1]\nversion = \"1.0\"",
 					Help: "Do not update. If you publish this crate, check who holds its tokens.",
 				},

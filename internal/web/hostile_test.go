@@ -59,6 +59,7 @@ func TestHostileTexts(t *testing.T) {
 		"an address of data":        "data:text/html,<script>alert(1)</script>",
 		"the end of the page":       "</main></body></html>",
 		"a comment":                 "<!-- <style>*{display:none}</style>",
+		"code that is none":         "`<script>` `</code><script>alert(1)</script>` ` `` `",
 		"a template":                "{{.Layout}} ${alert(1)} {{`x`}}",
 		"an entity":                 "&lt;script&gt;&#x202e;",
 		"text from right to left":   "safe\u202egnp.exe\u202c",
@@ -160,6 +161,20 @@ func TestVisible(t *testing.T) {
 	for _, tt := range tests {
 		if got := string(visible([]byte(tt.text))); got != tt.want {
 			t.Errorf("%s: visible(%+q) = %+q, want %+q", tt.name, tt.text, got, tt.want)
+		}
+	}
+}
+
+func TestTicked(t *testing.T) {
+	tests := []struct{ text, want string }{
+		{"plain & simple", "plain &amp; simple"},
+		{"adds `slice-macro1`, `b`", "adds <code>slice-macro1</code>, <code>b</code>"},
+		{"a ` alone <b>", "a ` alone &lt;b&gt;"},
+		{"`<b>` ``", "<code>&lt;b&gt;</code> ``"},
+	}
+	for _, tt := range tests {
+		if got := string(ticked(tt.text)); got != tt.want {
+			t.Errorf("ticked(%q) = %q, want %q", tt.text, got, tt.want)
 		}
 	}
 }

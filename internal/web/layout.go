@@ -5,6 +5,7 @@ import (
 	"embed"
 	"fmt"
 	"html/template"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -51,7 +52,7 @@ type views struct {
 
 func parseViews(static assets) views {
 	base := template.Must(template.New("layout.html").
-		Funcs(template.FuncMap{"static": static.url}).
+		Funcs(template.FuncMap{"static": static.url, "ticked": ticked}).
 		Option("missingkey=error").
 		ParseFS(pageFiles, "pages/layout/*.html"))
 	return views{
@@ -95,4 +96,20 @@ func clip(s string, n int) string {
 		n--
 	}
 	return s[:n] + "…"
+}
+
+// ticked shows what stands between backticks as code, as those who write plain
+// sentences for a terminal mean it; a backtick alone is left as it is.
+func ticked(s string) template.HTML {
+	var b strings.Builder
+	for {
+		before, rest, open := strings.Cut(s, "`")
+		code, after, closed := strings.Cut(rest, "`")
+		if !open || !closed || strings.TrimSpace(code) == "" {
+			b.WriteString(template.HTMLEscapeString(s))
+			return template.HTML(b.String())
+		}
+		b.WriteString(template.HTMLEscapeString(before) + "<code>" + template.HTMLEscapeString(code) + "</code>")
+		s = after
+	}
 }

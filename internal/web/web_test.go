@@ -74,6 +74,9 @@ func TestStatus(t *testing.T) {
 		{"/", 200, ""},
 		{"/crates/arrayview", 200, ""},
 		{"/crates/ArrayView", 301, "/crates/arrayview"},
+		{"/crates/arrayview/", 301, "/crates/arrayview"},
+		{"/crates/?q=x", 301, "/crates?q=x"},
+		{"/%2f/evil.example/", 301, "/evil.example"}, // never to another host
 		{"/crates/quiet_crate/security", 301, "/crates/quiet-crate/security"},
 		{"/crates/pointing-out/0.1.0-alpha.2+build.5/security?x=1", 301, "/crates/Pointing_Out/0.1.0-alpha.2+build.5/security?x=1"},
 		{"/crates/Quiet-Crate/versions?page=1", 301, "/crates/quiet-crate/versions?page=1"},
