@@ -220,26 +220,38 @@ func (p *provenanceReport) title(r *provenance.Result) string {
 	} else if len(errs) > 1 {
 		return p.failureTitle(r, errs)
 	}
-	same, aside, submodule := 0, 0, 0
+	same, differ, submodule := 0, 0, 0
 	for _, f := range r.Files {
 		switch f.Kind {
 		case provenance.Generated:
 		case provenance.Submodule:
 			submodule++
 		case provenance.Modified, provenance.Unknown, provenance.Edited:
-			aside++
+			differ++
 		default:
 			same++
 		}
 	}
-	title := fmt.Sprintf("%s match %s", counted(same, "file"), p.place())
-	if aside > 0 {
-		title += fmt.Sprintf(", %d that nothing is built from do not", aside)
+	title := counted(same, "file")
+	if all := same + differ + submodule; all > same {
+		title = fmt.Sprintf("%d of %s", same, counted(all, "file"))
+	}
+	title += " " + verb(same, "matches", "match") + " " + p.place()
+	if differ > 0 {
+		title += ", nothing is built from what differs"
 	}
 	if submodule > 0 {
-		title += fmt.Sprintf(", %d in a submodule are not compared yet", submodule)
+		title += fmt.Sprintf(", %d %s in a submodule and not compared yet", submodule, verb(submodule, "is", "are"))
 	}
 	return title + "; the generated Cargo.toml is not compared yet"
+}
+
+// verb picks the form that agrees with a number.
+func verb(n int, one, many string) string {
+	if n == 1 {
+		return one
+	}
+	return many
 }
 
 func (p *provenanceReport) failureTitle(r *provenance.Result, errs []check.Finding) string {
@@ -304,7 +316,8 @@ func (p *provenanceReport) fileFindings(r *provenance.Result) {
 	if submodule > 0 {
 		p.add(check.Finding{
 			Rule: "in-submodule", Level: check.LevelWarning,
-			Message: counted(submodule, "file") + " stand in a submodule of the repository and are not compared yet",
+			Message: fmt.Sprintf("%s %s in a submodule of the repository and %s not compared yet",
+				counted(submodule, "file"), verb(submodule, "stands", "stand"), verb(submodule, "is", "are")),
 		})
 	}
 }

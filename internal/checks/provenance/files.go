@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/cratefence/cratefence/internal/crate"
@@ -143,9 +144,10 @@ func (c *comparison) isOriginal(file string) bool {
 
 // copiedFrom lists where cargo may have taken a readme or licence from that
 // stands in the crate's root: the path that the manifest names, or the file of
-// that name in a folder above the package, which inherited settings name.
+// that name in a folder above the package, which inherited settings name. Code
+// is never taken for one: cargo would, and then build it.
 func (c *comparison) copiedFrom(file string) []string {
-	if c.published == nil || strings.Contains(file, "/") {
+	if c.published == nil || strings.Contains(file, "/") || slices.Contains(codeEnds, path.Ext(file)) {
 		return nil
 	}
 	named := append([]string{c.published.Package.LicenseFile}, c.published.Package.Readme.Paths...)

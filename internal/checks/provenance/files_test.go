@@ -1,0 +1,441 @@
+package provenance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// manifest is the least that names the package of these tests.
+const manifest = `-- Cargo.toml --
+[package]
+name = "demo"
+version = "0.1.0"
+edition = "2021"
+`
+
+// told writes a result as lines, without what is the same or generated.
+func told(r *Result) string {
+	var b strings.Builder
+	for _, f := range r.Files {
+		if f.Kind == Exact || f.Kind == Generated {
+			continue
+		}
+		fmt.Fprintf(&b, "%s %s", f.Path, f.Kind)
+		if f.Source && (f.Kind == Modified || f.Kind == Unknown) {
+			b.WriteString(" source")
+		}
+		if f.At != "" {
+			b.WriteString(" at " + f.At)
+		}
+		if f.Elsewhere != "" {
+			b.WriteString(" elsewhere " + f.Elsewhere)
+		}
+		if f.Escapes {
+			b.WriteString(" escapes")
+		}
+		if f.Hunk != nil {
+			fmt.Fprintf(&b, " lines %d-%d", f.Hunk.Start, f.Hunk.End)
+		}
+		b.WriteByte('\n')
+	}
+	for _, d := range r.Manifest.Differences {
+		harmless := ""
+		if d.Harmless {
+			harmless = " harmless"
+		}
+		fmt.Fprintf(&b, "%s%s %s:%d\n", d.Rule, harmless, d.File, d.Line)
+	}
+	return b.String()
+}
+
+func compare(t *testing.T, f fixture, at string) *Result {
+	t.Helper()
+	r, err := Compare(t.Context(), Input{Name: "demo", Archive: f.archive, Snapshot: f.snapshot, Path: &at})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func TestFiles(t *testing.T) {
+	tests := []struct {
+		name, at, fixture string
+		want              string
+	}{
+		{
+			name: "the same",
+			fixture: manifest + `
+-- src/lib.rs --
+pub fn f() {}
+-- crate/Cargo.lock --
+generated
+-- crate/.cargo_vcs_info.json --
+{}
+`,
+		},
+		{
+			name: "modified, one word", fixture: manifest + `
+-- src/lib.rs --
+pub fn one() {}
+pub fn two() {}
+pub fn three() {}
+-- crate/src/lib.rs --
+pub fn one() {}
+pub fn evil() {}
+pub fn three() {}
+`,
+			want: "src/lib.rs modified source at src/lib.rs lines 2-2\n",
+		},
+		{
+			name: "modified, lines added at the end", fixture: manifest + `
+-- src/lib.rs --
+pub fn one() {}
+-- crate/src/lib.rs --
+pub fn one() {}
+pub fn two() {}
+pub fn three() {}
+`,
+			want: "src/lib.rs modified source at src/lib.rs lines 2-3\n",
+		},
+		{
+			name: "modified, lines missing", fixture: manifest + `
+-- src/lib.rs --
+pub fn one() {}
+pub fn two() {}
+pub fn three() {}
+-- crate/src/lib.rs --
+pub fn one() {}
+pub fn three() {}
+`,
+			want: "src/lib.rs modified source at src/lib.rs lines 2-1\n",
+		},
+		{
+			name: "not in the repository", fixture: manifest + `
+-- src/lib.rs --
+-- crate/src/extra.rs --
+fn f() {}
+-- crate/lib.a --
+!<arch>
+`,
+			want: "lib.a unknown source\nsrc/extra.rs unknown source\n",
+		},
+		{
+			name: "elsewhere in the repository", fixture: manifest + `
+-- notes/old.rs --
+fn f() {}
+-- crate/notes/old.rs gone --
+-- crate/src/extra.rs --
+fn f() {}
+`,
+			want: "src/extra.rs unknown source elsewhere notes/old.rs\n",
+		},
+		{
+			name: "documentation, tests and tooling", fixture: manifest + `
+-- src/lib.rs --
+-- README.md --
+one
+-- tests/all.rs --
+one
+-- crate/README.md --
+two
+-- crate/tests/all.rs --
+two
+-- crate/.github/workflows/ci.yml --
+-- crate/LICENSE-MIT --
+-- crate/docs/picture.html --
+`,
+			want: ".github/workflows/ci.yml unknown\nLICENSE-MIT unknown\nREADME.md modified at README.md lines 1-1\n" +
+				"docs/picture.html unknown\ntests/all.rs modified at tests/all.rs lines 1-1\n",
+		},
+		{
+			name: "what only looks like documentation", fixture: manifest + `
+-- src/lib.rs --
+-- crate/src/notes.md --
+-- crate/LICENSE-check.rs --
+-- crate/README.rs --
+-- crate/.cargo/config.toml --
+-- crate/rust-toolchain.toml --
+-- crate/nested/Cargo.toml --
+`,
+			want: ".cargo/config.toml unknown source\nLICENSE-check.rs unknown source\nREADME.rs unknown source\n" +
+				"nested/Cargo.toml unknown source\nrust-toolchain.toml unknown source\nsrc/notes.md unknown source\n",
+		},
+		{
+			name: "a test that source reaches", fixture: manifest + `
+-- src/lib.rs --
+#[path = "../tests/common.rs"]
+mod common;
+-- crate/tests/common.rs --
+-- crate/examples/one.rs --
+`,
+			want: "examples/one.rs unknown\ntests/common.rs unknown source\n",
+		},
+		{
+			name: "a test that the manifest builds", fixture: `
+-- Cargo.toml --
+[package]
+name = "demo"
+build = "tests/build.rs"
+-- crate/tests/build.rs --
+`,
+			want: "tests/build.rs unknown source\n",
+		},
+		{
+			name: "executable", fixture: manifest + `
+-- run.sh +x --
+-- crate/run.sh --
+`,
+			want: "run.sh other-mode at run.sh\n",
+		},
+		{
+			name: "line ends of other systems", fixture: manifest + "-- a.rs --\none\ntwo\n-- b.rs --\none\r\ntwo\r\n-- c.rs --\none\ntwo\n-- d.bin --\n\x00\n" +
+				"-- crate/a.rs --\none\r\ntwo\r\n-- crate/b.rs --\none\ntwo\n-- crate/c.rs --\none\r\nevil\r\n-- crate/d.bin --\n\x00\r\n",
+			want: "a.rs line-ends at a.rs\nb.rs line-ends at b.rs\nc.rs modified source at c.rs lines 2-2\nd.bin modified source at d.bin\n",
+		},
+		{
+			name: "links", at: "crates/demo", fixture: `
+-- crates/demo/Cargo.toml --
+[package]
+name = "demo"
+-- LICENSE --
+free
+-- shared/deep/a.rs --
+a
+-- shared/b.rs -> deep/a.rs --
+-- crates/demo/LICENSE -> ../../LICENSE --
+-- crates/demo/src -> ../../shared --
+-- crates/demo/text -> ../../LICENSE --
+-- crates/demo/evil -> ../../LICENSE --
+-- crate/LICENSE --
+free
+-- crate/src/deep/a.rs --
+a
+-- crate/src/b.rs --
+a
+-- crate/evil --
+not free
+`,
+			want: "LICENSE linked at LICENSE\nevil modified source at LICENSE lines 1-1\nsrc/b.rs linked at shared/deep/a.rs\nsrc/deep/a.rs linked at shared/deep/a.rs\n",
+		},
+		{
+			name: "links that lead nowhere", fixture: manifest + `
+-- up -> ../../etc/passwd --
+-- absolute -> /etc/passwd --
+-- circle -> other --
+-- other -> circle --
+-- folder -> src --
+-- gone -> nothing --
+-- through -> Cargo.toml/x --
+-- src/lib.rs --
+-- crate/up --
+-- crate/absolute --
+-- crate/circle --
+-- crate/folder --
+-- crate/gone --
+-- crate/through --
+`,
+			want: "absolute unknown source escapes\ncircle unknown source escapes\nfolder unknown source\ngone unknown source\n" +
+				"through unknown source\nup unknown source escapes\n",
+		},
+		{
+			name: "a link packaged as its text", fixture: manifest + "-- link -> src/lib.rs --\n-- src/lib.rs --\nx\n-- crate/link --\nsrc/lib.rs",
+			want: "link modified source at src/lib.rs lines 1-1\n", // txtar ends every file with a line feed: see TestLinkText
+		},
+		{
+			name: "readme and licence from outside", at: "crates/demo", fixture: `
+-- crates/demo/Cargo.toml --
+[package]
+name = "demo"
+readme = "../../README.md"
+license-file.workspace = true
+-- Cargo.toml --
+[workspace]
+[workspace.package]
+license-file = "legal/LICENSE.txt"
+-- crates/LICENSE.txt --
+free
+-- README.md --
+read me
+-- crate/README.md --
+read me
+-- crate/LICENSE.txt --
+free
+-- crate/Cargo.toml --
+[package]
+name = "demo"
+readme = "README.md"
+license-file = "LICENSE.txt"
+`,
+			want: "LICENSE.txt copied at crates/LICENSE.txt\nREADME.md copied at README.md\n",
+		},
+		{
+			name: "a readme that is not the one outside", at: "crates/demo", fixture: `
+-- crates/demo/Cargo.toml --
+[package]
+name = "demo"
+readme = "../../README.md"
+-- README.md --
+read me
+-- crate/README.md --
+something else
+-- crate/Cargo.toml --
+[package]
+name = "demo"
+readme = "README.md"
+`,
+			want: "README.md unknown\n",
+		},
+		{
+			name: "a source file cannot be copied in as readme", at: "crates/demo", fixture: `
+-- crates/demo/Cargo.toml --
+[package]
+name = "demo"
+readme = "../../build.rs"
+-- build.rs --
+fn main() { evil() }
+-- crate/build.rs --
+fn main() { evil() }
+-- crate/Cargo.toml --
+[package]
+name = "demo"
+`,
+			want: "build.rs unknown source elsewhere build.rs\n",
+		},
+		{
+			name: "submodule", fixture: manifest + `
+-- src/lib.rs --
+-- vendor submodule --
+-- link.c -> vendor/x.c --
+-- crate/vendor/x.c --
+int x;
+-- crate/link.c --
+int x;
+`,
+			want: "link.c submodule at vendor\nvendor/x.c submodule at vendor\n",
+		},
+		{
+			name: "packaged before manifests were generated", fixture: manifest + `
+-- src/lib.rs --
+-- crate/Cargo.toml.orig gone --
+`,
+		},
+		{
+			name: "an old manifest with another version", fixture: manifest + `
+-- crate/Cargo.toml.orig gone --
+-- crate/Cargo.toml --
+[package]
+name = "demo"
+version = "0.2.0"
+edition = "2021"
+`,
+			want: "Cargo.toml edited at Cargo.toml\nbuild-key harmless Cargo.toml:3\n",
+		},
+		{
+			name: "a manifest that cannot be read", fixture: manifest + `
+-- crate/Cargo.toml.orig --
+[package
+`,
+			want: "Cargo.toml.orig modified source at Cargo.toml lines 1-1\n",
+		},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			got := told(compare(t, newFixture(t, test.at, test.fixture), test.at))
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("result (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestLinkText(t *testing.T) {
+	f := newFixture(t, "", manifest+"-- link -> src/lib.rs --\n-- src/lib.rs --\nx\n-- crate/link --\n")
+	for i := range f.archive.Files {
+		if f.archive.Files[i].Path == "link" {
+			f.archive.Files[i].Data = []byte("src/lib.rs")
+		}
+	}
+	if diff := cmp.Diff("link link-text at link\n", told(compare(t, f, ""))); diff != "" {
+		t.Errorf("result (-want +got):\n%s", diff)
+	}
+}
+
+// Links are fetched together: a round for every link to a link, however many
+// files stand behind them.
+func TestLinksTogether(t *testing.T) {
+	var text strings.Builder
+	text.WriteString(manifest + "-- real --\nx\n-- first -> real --\n")
+	for i := range 20 {
+		fmt.Fprintf(&text, "-- a%d -> ./real --\n-- b%d -> first --\n-- crate/a%d --\nx\n-- crate/b%d --\nx\n", i, i, i, i)
+	}
+	f := newFixture(t, "", text.String())
+	r := compare(t, f, "")
+	if got := strings.Count(told(r), "linked at real"); got != 40 {
+		t.Errorf("%d files are linked, want 40", got)
+	}
+	if len(f.snapshot.requests) != 2 {
+		t.Errorf("%d requests, want 2", len(f.snapshot.requests))
+	}
+}
+
+// A server that answers no more cannot turn a difference into none.
+func TestHunksHidden(t *testing.T) {
+	f := newFixture(t, "", manifest+"-- src/lib.rs --\none\n-- crate/src/lib.rs --\ntwo\n")
+	f.snapshot.broken = errors.New("connection reset")
+	if diff := cmp.Diff("src/lib.rs modified source at src/lib.rs\n", told(compare(t, f, ""))); diff != "" {
+		t.Errorf("result (-want +got):\n%s", diff)
+	}
+}
+
+func TestLocate(t *testing.T) {
+	const text = `
+-- Cargo.toml --
+[workspace]
+-- a/Cargo.toml --
+[package]
+name = "other"
+-- b/demo/Cargo.toml --
+[package]
+name = "demo"
+version = "1.0.0"
+-- deeper/down/demo/Cargo.toml --
+[package]
+name = "demo"
+version = "1.0.0"
+`
+	path := func(s string) *string { return &s }
+	const sameAsB, otherText, noneOfIt = "[package]\nname = \"demo\"\nversion = \"1.0.0\"\n", "[package]\nname = \"demo\"\n", "[package]\nname = \"nobody\"\n"
+	tests := []struct {
+		name        string
+		path        *string
+		crateName   string
+		manifest    string
+		want        string
+		wantGuessed bool
+		wantErr     error
+	}{
+		{name: "recorded", path: path("b/demo"), crateName: "demo", manifest: sameAsB, want: "b/demo"},
+		{name: "recorded, another package", path: path("a"), crateName: "demo", manifest: sameAsB, want: "a"}, // told as other-package
+		{name: "recorded wrongly", path: path("c"), crateName: "demo", manifest: sameAsB, want: "b/demo", wantGuessed: true},
+		{name: "not recorded, by id", crateName: "demo", manifest: sameAsB, want: "b/demo", wantGuessed: true},
+		{name: "not recorded, by name", crateName: "demo", manifest: otherText, want: "b/demo", wantGuessed: true},
+		{name: "not there", crateName: "nobody", manifest: noneOfIt, wantErr: ErrNoPackage},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			f := newFixture(t, "nowhere", text+"-- crate/Cargo.toml.orig --\n"+test.manifest)
+			r, err := Compare(context.Background(), Input{Name: test.crateName, Archive: f.archive, Snapshot: f.snapshot, Path: test.path})
+			if !errors.Is(err, test.wantErr) {
+				t.Fatalf("got %v, want %v", err, test.wantErr)
+			}
+			if err == nil && (r.Path != test.want || r.PathGuessed != test.wantGuessed) {
+				t.Errorf("found at %q, guessed %v, want %q, %v", r.Path, r.PathGuessed, test.want, test.wantGuessed)
+			}
+		})
+	}
+}
