@@ -26,6 +26,7 @@ import (
 type Crates interface {
 	// Crate wraps store.ErrNotFound when there is none.
 	Crate(ctx context.Context, name string) (store.Crate, error)
+	// Crates wraps store.ErrNotFound when After is no page's Next.
 	Crates(ctx context.Context, q store.CrateQuery) (store.CratePage, error)
 	// Releases returns the newest version first.
 	Releases(ctx context.Context, crate store.ID) ([]store.Release, error)

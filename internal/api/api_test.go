@@ -187,6 +187,7 @@ func TestRefusals(t *testing.T) {
 		{name: "long search", target: "/api/v1/crates?q=" + strings.Repeat("a", 201), want: 422, wantDetail: "query.q"},
 		{name: "NUL in a search", target: "/api/v1/crates?q=%00", want: 422, wantDetail: "query.q"},
 		{name: "no UTF-8 in a cursor", target: "/api/v1/crates?cursor=%ff", want: 422, wantDetail: "query.cursor"},
+		{name: "no cursor of ours", target: "/api/v1/crates?cursor=no+cursor", want: 422, wantDetail: "query.cursor"},
 		{name: "no limit", target: "/api/v1/crates?limit=0", want: 422, wantDetail: "query.limit"},
 		{name: "high limit", target: "/api/v1/crates?limit=101", want: 422, wantDetail: "query.limit"},
 		{name: "limit that is no number", target: "/api/v1/crates?limit=ten", want: 422, wantDetail: "query.limit"},

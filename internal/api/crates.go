@@ -122,6 +122,9 @@ func (s *server) listCrates(ctx context.Context, in *listInput) (*listOutput, er
 		}
 	}
 	page, err := s.Crates.Crates(ctx, store.CrateQuery{Text: in.Query, After: in.Cursor, Limit: in.Limit})
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, mistaken(Mistake{"query.cursor", "is not the next of any page; leave it out to begin again"})
+	}
 	if err != nil {
 		return nil, err
 	}

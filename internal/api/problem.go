@@ -76,8 +76,6 @@ func (s *server) problem(ctx context.Context, err error) *Problem {
 		p.header.Set("WWW-Authenticate", "Standard-Webhooks")
 	case errors.Is(err, store.ErrNotFound):
 		p = newProblem(http.StatusNotFound, "There is no such thing here.")
-	case errors.Is(err, store.ErrOtherName):
-		p = newProblem(http.StatusConflict, "The crate is known under another spelling, which stays. Use that one.")
 	case errors.Is(err, intake.ErrInvalid):
 		p = newProblem(http.StatusUnprocessableEntity, "%s.", strings.TrimPrefix(err.Error(), intake.ErrInvalid.Error()+": "))
 	case errors.Is(err, context.Canceled):

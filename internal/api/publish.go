@@ -227,6 +227,9 @@ func (s *server) submit(ctx context.Context, in *submitInput) (*submitOutput, er
 	if errors.Is(err, store.ErrOtherBytes) {
 		return nil, otherBytes(release, crate.Sum(in.RawBody))
 	}
+	if errors.Is(err, store.ErrOtherName) {
+		return nil, s.otherName(ctx, in.Name)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -258,6 +261,15 @@ func (in *submitInput) validate() error {
 		return mistaken(mistakes...)
 	}
 	return nil
+}
+
+// otherName says under which spelling a crate is known.
+func (s *server) otherName(ctx context.Context, name string) error {
+	known, err := s.Crates.Crate(ctx, name)
+	if err != nil {
+		return err
+	}
+	return newProblem(http.StatusConflict, "The crate is known as %q, and stays so. If %q is another crate, it needs a name that differs in more than case, - and _.", known.Name, name)
 }
 
 func otherBytes(known store.Release, offered crate.Checksum) *Problem {

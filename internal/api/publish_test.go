@@ -264,7 +264,7 @@ func TestSubmit(t *testing.T) {
 			name: "other bytes", target: "/api/v1/crates/Serde-Json/1.0.0", data: []byte("other"), want: 409,
 			wantBody: `"offered":"` + crate.Sum([]byte("other")).String() + `","incident":"/api/v1/crates/Serde-Json"`,
 		},
-		{name: "other spelling", target: "/api/v1/crates/serde_json/1.0.0", data: serdeBytes, want: 409, wantBody: "another spelling"},
+		{name: "other spelling", target: "/api/v1/crates/serde_json/1.0.0", data: serdeBytes, want: 409, wantBody: `The crate is known as \"Serde-Json\", and stays so.`},
 		{name: "refused by intake", target: "/api/v1/crates/serde/9.9.9", data: []byte("x"), want: 422, wantBody: "this version is not to be"},
 		{name: "bad name", target: "/api/v1/crates/9lives/1.0.0", data: []byte("x"), want: 422, wantBody: `"path.name"`},
 		{name: "slash in a name", target: "/api/v1/crates/a%2Fb/1.0.0", data: []byte("x"), want: 422, wantBody: `"path.name"`},

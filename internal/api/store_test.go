@@ -55,6 +55,9 @@ func (m *memory) Crate(_ context.Context, name string) (store.Crate, error) {
 // Crates pages by name, and takes the last name of a page as its cursor.
 func (m *memory) Crates(_ context.Context, q store.CrateQuery) (store.CratePage, error) {
 	m.query = q
+	if q.After == "no cursor" {
+		return store.CratePage{}, fmt.Errorf("page: %w", store.ErrNotFound)
+	}
 	var page store.CratePage
 	for _, c := range m.crates {
 		if c.Name <= q.After || !strings.Contains(c.Name, q.Text) {
