@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"time"
 
@@ -80,4 +81,17 @@ func (d downloads) fetch(ctx context.Context, name, version, from string, sum cr
 		return nil, fmt.Errorf("download %s@%s: %w", name, version, err)
 	}
 	return data, nil
+}
+
+// newServiceClient makes a client of the service at base, which the person at
+// the command line named: it may be on this machine.
+func newServiceClient(base *url.URL, timeout time.Duration) (*http.Client, error) {
+	out, err := egress.New(egress.Config{
+		UserAgent:  userAgent(),
+		Exceptions: []egress.Exception{{Purpose: egress.Service, Host: base.Host}},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("use service %q: %w", base.Redacted(), err)
+	}
+	return out.Client(egress.Service, egress.Limits{Bytes: 1 << 20, Timeout: timeout}), nil
 }

@@ -62,19 +62,21 @@ func (c *submitCmd) Run(ctx context.Context, t *terminal) error {
 	if err != nil {
 		return fmt.Errorf("--server %q: %w", c.Server, err)
 	}
+	client, err := newServiceClient(target, c.Timeout)
+	if err != nil {
+		return err
+	}
 	target = target.JoinPath("api", "v1", "crates", name, vers)
 	if c.Publisher != "" {
 		target.RawQuery = url.Values{"publisher": {c.Publisher}}.Encode()
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
-	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPut, target.String(), bytes.NewReader(data))
 	if err != nil {
 		return err
 	}
 	req.Header.Set("Authorization", "Bearer "+secret)
 	req.Header.Set("Content-Type", "application/octet-stream")
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := client.Do(req)
 	if err != nil {
 		return fmt.Errorf("submit to %s: %w; is the service running?", c.Server, err)
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -66,7 +67,16 @@ func (w *world) close() error {
 
 // announce tells the service of every release, as a registry would: by a signed
 // webhook.
-func (w *world) announce(ctx context.Context, base string, secret auth.WebhookSecret) error {
+func (w *world) announce(ctx context.Context, service string, secret auth.WebhookSecret) error {
+	base, err := url.Parse(service)
+	if err != nil {
+		return err
+	}
+	client, err := newServiceClient(base, time.Minute)
+	if err != nil {
+		return err
+	}
+	hook := base.JoinPath("api", "v1", "webhooks", "publish").String()
 	for i, r := range w.releases {
 		body, err := json.Marshal(map[string]any{
 			"name": r.Name, "version": r.Version, "checksum": crate.Sum(r.Crate),
@@ -75,7 +85,7 @@ func (w *world) announce(ctx context.Context, base string, secret auth.WebhookSe
 		if err != nil {
 			return err
 		}
-		if err := post(ctx, base+"/api/v1/webhooks/publish", fmt.Sprintf("demo-%d", i), body, secret); err != nil {
+		if err := post(ctx, client, hook, fmt.Sprintf("demo-%d", i), body, secret); err != nil {
 			return fmt.Errorf("announce %s %s: %w", r.Name, r.Version, err)
 		}
 	}
@@ -83,14 +93,13 @@ func (w *world) announce(ctx context.Context, base string, secret auth.WebhookSe
 }
 
 // post sends a signed message.
-func post(ctx context.Context, url, id string, body []byte, secret auth.WebhookSecret) error {
+func post(ctx context.Context, client *http.Client, url, id string, body []byte, secret auth.WebhookSecret) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
 	if err != nil {
 		return err
 	}
 	req.Header.Set("Content-Type", "application/json")
 	secret.Sign(req.Header, id, time.Now(), body)
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	resp, err := client.Do(req)
 	if err != nil {
 		return err

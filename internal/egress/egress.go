@@ -28,9 +28,10 @@ const (
 	Upstream Purpose = "upstream" // the configured registry: index, downloads, API
 	Git      Purpose = "git"      // repositories that crates name
 	Webhook  Purpose = "webhook"  // third-party checkers and notifications
+	Service  Purpose = "service"  // a cratefence service, as a person at a command line named it
 )
 
-var purposes = []Purpose{Upstream, Git, Webhook}
+var purposes = []Purpose{Upstream, Git, Webhook, Service}
 
 // MaxRedirects is the most that any client follows.
 const MaxRedirects = 5
