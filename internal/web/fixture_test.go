@@ -182,12 +182,20 @@ func fresh(f *fake) store.Release {
 	return r
 }
 
+// silent is a crate whose repository does not answer.
+func silent(f *fake) store.Release {
+	r := f.add("silent", store.Release{Version: "2.0.0", Via: store.ViaWebhook, FirstSeenAt: ago(time.Minute)})[0]
+	f.set(r.ID, concluded("archive", check.Success, "4 files"), concluded("security-policy", check.Inconclusive, "No security policy in the crate, and its repository could not be looked into"))
+	return r
+}
+
 func everything() *fake {
 	f := &fake{}
 	arrayview(f)
 	quiet(f)
 	pointing(f)
 	fresh(f)
+	silent(f)
 	return f
 }
 
@@ -196,5 +204,5 @@ var pages = []string{
 	"/", "/crates", "/crates?q=arrayview", "/crates?q=nothing-like-it", "/crates/arrayview", "/crates/arrayview/versions", "/crates/arrayview/dependencies",
 	"/crates/arrayview/security", "/crates/arrayview/checks", "/crates/arrayview/0.3.9", "/crates/arrayview/0.3.9/security", "/crates/arrayview/0.3.9/dependencies",
 	"/crates/quiet-crate", "/crates/quiet-crate/versions", "/crates/quiet-crate/security", "/crates/quiet-crate/1.14.0/security", "/crates/Pointing_Out",
-	"/crates/Pointing_Out/security", "/crates/fresh", "/crates/fresh/security", "/checks", "/checks/archive", "/checks/provenance", "/incidents",
+	"/crates/Pointing_Out/security", "/crates/fresh", "/crates/fresh/security", "/crates/silent/security", "/checks", "/checks/archive", "/checks/provenance", "/incidents",
 }

@@ -199,3 +199,21 @@ func TestLinkTo(t *testing.T) {
 		}
 	}
 }
+
+func FuzzVisible(f *testing.F) {
+	for _, s := range []string{"a\u202eb", "\x1b[0m", "⚠\ufe0f\ufe0f", "e\u0301\u0301", "\xff\u200d", "\U000E0041"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		got := visible([]byte(s))
+		if !utf8.Valid(got) {
+			t.Errorf("visible(%+q) is broken UTF-8", s)
+		}
+		for i, r := range string(got) {
+			before, _ := utf8.DecodeLastRune(got[:i])
+			if hidden(r) && !emojiStyle(before, r) {
+				t.Errorf("visible(%+q) shows %U", s, r)
+			}
+		}
+	})
+}

@@ -30,6 +30,7 @@ type policy struct {
 	Found bool
 	// Waiting says why nothing is known; it is empty when something is.
 	Waiting    string
+	Details    string // where more is said of why
 	First      template.HTML
 	Rest       template.HTML
 	Truncated  bool
@@ -45,7 +46,7 @@ type policy struct {
 func (s *site) policy(ctx context.Context, sub subject) (*policy, error) {
 	kept, err := s.Results.CrateFacts(ctx, sub.crate.ID, checks.SecurityPolicyCheck.Name)
 	if errors.Is(err, store.ErrNotFound) {
-		return &policy{Waiting: s.whyNoPolicy(sub)}, nil
+		return s.noPolicy(sub), nil
 	}
 	if err != nil {
 		return nil, err
@@ -81,17 +82,23 @@ func (s *site) policy(ctx context.Context, sub subject) (*policy, error) {
 	return p, nil
 }
 
-// whyNoPolicy says why nothing is known of a crate's policy, from where its
-// check stands on the release at hand.
-func (s *site) whyNoPolicy(sub subject) string {
-	i := slices.IndexFunc(sub.states, func(state store.CheckState) bool { return state.Check == checks.SecurityPolicyCheck.Name })
+// noPolicy says why nothing is known of a crate's policy, from where its check
+// stands on the release at hand.
+func (s *site) noPolicy(sub subject) *policy {
+	name := checks.SecurityPolicyCheck.Name
+	i := slices.IndexFunc(sub.states, func(state store.CheckState) bool { return state.Check == name })
 	switch {
 	case i < 0:
-		return "Nobody has looked for one yet."
+		return &policy{Waiting: "Nobody has looked for one yet."}
 	case sub.states[i].Newest == nil:
-		return "The check that looks for one has not reported yet."
+		return &policy{Waiting: "The check that looks for one has not reported yet."}
 	}
-	return cmp.Or(clip(sub.states[i].Newest.Report.Title, maxSentence), "Whether there is one could not be known") + "."
+	tab := tabChecks
+	if s.security(name) {
+		tab = tabSecurity
+	}
+	title := cmp.Or(clip(sub.states[i].Newest.Report.Title, maxSentence), "Whether there is one could not be known")
+	return &policy{Waiting: title + ".", Details: sub.address(tab) + "#" + rowID(name)}
 }
 
 // Host returns the host that a policy's link leads to.

@@ -116,6 +116,7 @@ func TestPolicyCard(t *testing.T) {
 		{"/crates/quiet-crate/security", "No security policy found", "Looked for in the crate and in git.example/quiet-crate at a1b2c3d 8 min ago, with version 1.60.0."},
 		{"/crates/Pointing_Out/security", "Security policy", "The crate says that its policy is at pointing.example/security, on the host pointing.example. It was not read from there."},
 		{"/crates/fresh/security", "Security policy", "The check that looks for one has not reported yet."},
+		{"/crates/silent/security", "Security policy", "No security policy in the crate, and its repository could not be looked into. Why"},
 	}
 	h := serve(everything())
 	for _, tt := range tests {

@@ -91,7 +91,7 @@ type next struct {
 
 func (s *site) row(state store.CheckState) checkRow {
 	row := checkRow{
-		ID:   "check-" + strings.ReplaceAll(clip(state.Check, 2*maxName), "/", "-"),
+		ID:   rowID(state.Check),
 		Name: clip(state.Check, 2*maxName),
 		Mark: markOf(state),
 		Next: s.next(state.Pending),
@@ -112,6 +112,11 @@ func (s *site) row(state store.CheckState) checkRow {
 	row.Metrics = metrics(report.Metrics)
 	row.Run = s.run(*state.Newest)
 	return row
+}
+
+// rowID is where a check's row is on its page.
+func rowID(check string) string {
+	return "check-" + strings.ReplaceAll(clip(check, 2*maxName), "/", "-")
 }
 
 func (s *site) run(completed store.CheckRun) *run {

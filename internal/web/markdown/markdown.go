@@ -28,6 +28,7 @@ const MaxSource = 32 << 10
 // reader's browser. A text beyond them is shown as it was written.
 const (
 	maxNesting = 64     // block quotes and lists within each other, on one line
+	maxLinks   = 1000   // each is looked for from every bracket before it
 	maxCells   = 10_000 // a wide table's short rows are filled up with cells
 )
 
@@ -94,7 +95,7 @@ func (r *Renderer) render(source string, level, about int) (first, rest template
 // back is what closes every element that raw HTML left open, and drops every
 // end tag without a beginning.
 func (r *Renderer) parse(source string) ([]*html.Node, bool) {
-	if deep(source) {
+	if costly(source) {
 		return nil, false
 	}
 	parser := r.tables
@@ -145,9 +146,12 @@ func AsWritten(source string) template.HTML {
 	return template.HTML("<pre>" + template.HTMLEscapeString(source) + "</pre>")
 }
 
-// deep reports whether a line opens more blocks within each other than a
-// person would write.
-func deep(source string) bool {
+// costly reports whether a text has more links, or a line more blocks within
+// each other, than a person would write.
+func costly(source string) bool {
+	if strings.Count(source, "](") > maxLinks {
+		return true
+	}
 	for line := range strings.Lines(source) {
 		start := openers(line)
 		if strings.Count(start, ">") > maxNesting || len(strings.Fields(start)) > maxNesting {

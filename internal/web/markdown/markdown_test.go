@@ -1,7 +1,9 @@
 package markdown
 
 import (
+	"html/template"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -109,17 +111,28 @@ func TestHostileStructureIsCheap(t *testing.T) {
 }
 
 func TestMemory(t *testing.T) {
-	r := New()
-	a, _ := r.Split("# A", 3, 10)
-	b, _ := r.Split("# A", 4, 10)
-	if a == b {
-		t.Errorf("two levels gave the same %q", a)
+	var m memory
+	rendered := 0
+	ask := func(source string, level int) {
+		m.recall(recipe{source: source, level: level}, func() (template.HTML, template.HTML) {
+			rendered++
+			return template.HTML(strings.Repeat("x", MaxSource)), ""
+		})
 	}
-	for i := range 3 * maxRemembered / (MaxSource) {
-		r.Render(strings.Repeat(string(rune('a'+i%26)), MaxSource-i), 3)
+	ask("kept", 3)
+	ask("kept", 4) // another level is another text
+	if rendered != 2 {
+		t.Errorf("two texts were rendered %d times", rendered)
 	}
-	if r.memory.size > maxRemembered+3*MaxSource {
-		t.Errorf("the memory holds %d bytes, more than its bound", r.memory.size)
+	for n := range 10 * maxRemembered / MaxSource {
+		ask(strconv.Itoa(n), 3)
+		ask("kept", 3)
+		if size := (len(m.young) + len(m.old)) * MaxSource; size > 2*maxRemembered+4*MaxSource {
+			t.Fatalf("the memory holds %d bytes after %d texts", size, n)
+		}
+	}
+	if got, want := rendered, 2+10*maxRemembered/MaxSource; got != want {
+		t.Errorf("%d texts were rendered, want %d: what is asked for again is kept", got, want)
 	}
 }
 
