@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
@@ -165,14 +164,4 @@ func TestWrap(t *testing.T) {
 			}
 		})
 	}
-}
-
-// decodeJSON reads one JSON document.
-func decodeJSON[T any](t *testing.T, data []byte) T {
-	t.Helper()
-	var v T
-	if err := json.Unmarshal(data, &v); err != nil {
-		t.Fatalf("decode %q: %v", data, err)
-	}
-	return v
 }

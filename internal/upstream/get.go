@@ -7,37 +7,42 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/cratefence/cratefence/internal/egress"
 )
 
 // get fetches a URL whose answer is 200 and at most limit bytes long.
+//
+// Errors quote the URL without its query: a download's may be signed, and they
+// are shown to everybody.
 func (c *Client) get(ctx context.Context, from string, limit int64) ([]byte, error) {
+	shown, _, _ := strings.Cut(from, "?")
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, from, nil)
 	if err != nil {
-		return nil, fmt.Errorf("fetch %q: %w", from, ErrProtocol)
+		return nil, fmt.Errorf("fetch %q: %w", shown, ErrProtocol)
 	}
 	req.Header.Set("User-Agent", c.opts.UserAgent)
 	// The bytes as they are kept: a checksum is of these, and a limit holds.
 	req.Header.Set("Accept-Encoding", "identity")
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return nil, unanswered(ctx, from, err)
+		return nil, unanswered(ctx, shown, err)
 	}
 	defer resp.Body.Close()
 	if err := judge(resp); err != nil {
-		return nil, fmt.Errorf("fetch %q: %w", from, err)
+		return nil, fmt.Errorf("fetch %q: %w", shown, err)
 	}
 	if resp.ContentLength > limit {
-		return nil, fmt.Errorf("fetch %q: %w: %d bytes announced, %d allowed", from, ErrTooLarge, resp.ContentLength, limit)
+		return nil, fmt.Errorf("fetch %q: %w: %d bytes announced, %d allowed", shown, ErrTooLarge, resp.ContentLength, limit)
 	}
 	// One byte more than allowed tells the too long from the just fitting.
 	data, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
 	if err != nil {
-		return nil, unanswered(ctx, from, err)
+		return nil, unanswered(ctx, shown, err)
 	}
 	if int64(len(data)) > limit {
-		return nil, fmt.Errorf("fetch %q: %w: more than %d bytes", from, ErrTooLarge, limit)
+		return nil, fmt.Errorf("fetch %q: %w: more than %d bytes", shown, ErrTooLarge, limit)
 	}
 	return data, nil
 }
@@ -71,17 +76,17 @@ func status(resp *http.Response) string {
 
 // unanswered says why an exchange broke off. What the egress rules ended is
 // final; what the caller gave up is the caller's; the rest is worth another try.
-func unanswered(ctx context.Context, from string, err error) error {
+func unanswered(ctx context.Context, shown string, err error) error {
 	// url.Error repeats the method and the URL.
 	if inner, ok := errors.AsType[*url.Error](err); ok {
 		err = inner.Err
 	}
 	switch {
 	case errors.Is(err, egress.ErrTooLarge):
-		return fmt.Errorf("fetch %q: %w: %w", from, ErrTooLarge, err)
+		return fmt.Errorf("fetch %q: %w: %w", shown, ErrTooLarge, err)
 	case errors.Is(err, egress.ErrRefused), errors.Is(ctx.Err(), context.Canceled):
-		return fmt.Errorf("fetch %q: %w", from, err)
+		return fmt.Errorf("fetch %q: %w", shown, err)
 	default:
-		return fmt.Errorf("fetch %q: %w: %w", from, ErrUnreachable, err)
+		return fmt.Errorf("fetch %q: %w: %w", shown, ErrUnreachable, err)
 	}
 }

@@ -271,3 +271,19 @@ func TestUserAgent(t *testing.T) {
 		t.Errorf("User-Agent = %q, want cratefence/1.2", got)
 	}
 }
+
+// A download's query may hold a signature, and errors are shown to everybody.
+func TestErrorsTellNoQuery(t *testing.T) {
+	srv := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(srv.Close)
+	base := srv.URL
+	c, err := New(base+"/index/", http.DefaultClient, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, from := range []string{base + "/a.crate?signature=hush", "http://127.0.0.1:1/a.crate?signature=hush", "ftp://x/?signature=hush"} {
+		if _, err := c.Download(t.Context(), from); err == nil || strings.Contains(err.Error(), "hush") {
+			t.Errorf("Download(%q) = %v, want an error without the query", from, err)
+		}
+	}
+}
