@@ -79,6 +79,9 @@ func testAnnounce(t *testing.T, db Database) {
 	}
 }
 
+// rounds is how often a race is run where nothing else makes it collide.
+const rounds = 10
+
 // atOnce calls fn from several goroutines that begin together.
 func atOnce(fn func(i int)) {
 	var (

@@ -181,26 +181,31 @@ func testPublishBuildMetadata(t *testing.T, db Database) {
 }
 
 func testPublishAtOnce(t *testing.T, db Database) {
-	var created atomic.Int32
-	p := publication("serde", "1.0.0", twoChecks...)
-	atOnce(func(int) {
-		r, isNew, err := db.Publish(t.Context(), p)
-		if err != nil {
-			t.Error(err)
+	for round := range rounds { // the first makes the crate, too
+		var created atomic.Int32
+		p := publication("serde", fmt.Sprintf("1.%d.0", round), twoChecks...)
+		atOnce(func(int) {
+			r, isNew, err := db.Publish(t.Context(), p)
+			if err != nil {
+				t.Error(err)
+			}
+			if isNew {
+				created.Add(1)
+			}
+			if r.Checksum != p.Release.Checksum {
+				t.Errorf("Publish = %+v, want the release", r)
+			}
+		})
+		if n := created.Load(); n != 1 {
+			t.Errorf("%d of 8 publications were new, want 1", n)
 		}
-		if isNew {
-			created.Add(1)
-		}
-		if r.Checksum != p.Release.Checksum {
-			t.Errorf("Publish = %+v, want the release", r)
-		}
-	})
-	if n := created.Load(); n != 1 {
-		t.Errorf("%d of 8 publications were new, want 1", n)
 	}
 	held := db.held(t)
-	if n := held.Counts; n.Crates != 1 || n.Releases != 1 || n.Runs[store.Queued] != 2 || len(held.Jobs) != 2 || len(held.Audit) != 1 {
-		t.Errorf("held %+v, %d jobs, %d audit entries; want one release, one set of runs and jobs", n, len(held.Jobs), len(held.Audit))
+	if n := held.Counts; n.Crates != 1 || n.Releases != rounds || n.Runs[store.Queued] != 2*rounds || len(held.Jobs) != 2*rounds || len(held.Audit) != rounds {
+		t.Errorf("held %+v, %d jobs, %d audit entries; want %d releases, one set of runs and jobs for each", n, len(held.Jobs), len(held.Audit), rounds)
+	}
+	if c := must(db.Crate(t.Context(), "serde"))(t); c.Default != must(db.Release(t.Context(), "serde", "1.9.0"))(t).ID {
+		t.Errorf("default is release %d, want 1.9.0", c.Default)
 	}
 }
 
