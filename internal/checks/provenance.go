@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -273,9 +274,10 @@ func (p *provenanceReport) failureTitle(r *provenance.Result, errs []check.Findi
 
 func (p *provenanceReport) summary(r *provenance.Result) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "The crate's files were compared with those of the commit that cargo recorded, by git object id")
+	b.WriteString("The crate's files were compared with those of the commit that cargo recorded, by git object id")
 	if r.Path != "" {
-		fmt.Fprintf(&b, ", in the folder `%s`", strings.ReplaceAll(r.Path, "`", ""))
+		folder := strings.Trim(strconv.QuoteToASCII(r.Path), `"`) // in Markdown, from the repository
+		fmt.Fprintf(&b, ", in the folder `%s`", strings.ReplaceAll(folder, "`", ""))
 	}
 	b.WriteString(". ")
 	if len(p.errors()) > 0 {
@@ -345,7 +347,7 @@ func (p *provenanceReport) unknown(f provenance.File, level check.Level, data []
 	case f.Escapes:
 		finding.Message += "; there a link stands in its place that leads out of the repository"
 	case f.Elsewhere != "":
-		finding.Message += fmt.Sprintf("; the same content stands there at %s", f.Elsewhere)
+		finding.Message += fmt.Sprintf("; the same content stands there at %q", f.Elsewhere)
 	}
 	const shown = 5
 	if snippet := crate.Snippet(data, 1, shown); f.Source && !strings.ContainsRune(snippet, '\uFFFD') {
@@ -372,6 +374,9 @@ func (p *provenanceReport) manifestFindings(r *provenance.Result) {
 			Message: fmt.Sprintf("The recorded folder %q holds no package; it was found at %q", *p.source.info.PathInVCS, cmp.Or(r.Path, ".")),
 		})
 	}
+	for _, file := range m.Unreadable {
+		p.add(unreadable(file))
+	}
 	if m.NoWorkspace {
 		p.add(check.Finding{
 			Rule: "workspace-missing", Level: check.LevelWarning, Path: crate.ManifestOrigFile,
@@ -388,6 +393,21 @@ func (p *provenanceReport) manifestFindings(r *provenance.Result) {
 	for _, d := range m.Differences {
 		p.add(p.difference(d))
 	}
+}
+
+// unreadable tells of a manifest that was not compared. What cargo reads must be
+// readable; the author's own text may be newer than we are, and is public.
+func unreadable(file string) check.Finding {
+	f := check.Finding{
+		Rule: "manifest-unreadable", Level: check.LevelWarning, Path: file,
+		Message: file + " cannot be read, so the published manifest was not compared with it",
+		Help:    "Publish with cargo, which writes a manifest that every reader of TOML 1.0 understands.",
+	}
+	if file == crate.ManifestFile {
+		f.Level = check.LevelError
+		f.Message = file + " cannot be read, so what it makes cargo do was not compared"
+	}
+	return f
 }
 
 func (p *provenanceReport) difference(d provenance.Difference) check.Finding {

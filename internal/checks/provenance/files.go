@@ -234,7 +234,7 @@ func (t *tree) each(folder *gitobj.Tree, at string, seen map[gitobj.ID]bool, vis
 	for _, e := range folder.Entries {
 		switch {
 		case e.Mode == gitobj.ModeTree:
-			t.each(t.snap.Tree(e.ID), path.Join(at, e.Name), seen, visit)
+			t.each(t.folder(e.ID), path.Join(at, e.Name), seen, visit)
 		case e.Mode.IsFile():
 			visit(path.Join(at, e.Name), e)
 		}

@@ -43,6 +43,9 @@ func told(r *Result) string {
 		}
 		b.WriteByte('\n')
 	}
+	for _, file := range r.Manifest.Unreadable {
+		b.WriteString("unreadable " + file + "\n")
+	}
 	for _, d := range r.Manifest.Differences {
 		harmless := ""
 		if d.Harmless {
@@ -340,7 +343,14 @@ edition = "2021"
 -- crate/Cargo.toml.orig --
 [package
 `,
-			want: "Cargo.toml.orig modified source at Cargo.toml lines 1-1\n",
+			want: "Cargo.toml.orig modified source at Cargo.toml lines 1-1\nunreadable Cargo.toml.orig\n",
+		},
+		{
+			name: "a published manifest that cannot be read", fixture: manifest + `
+-- crate/Cargo.toml --
+[package
+`,
+			want: "unreadable Cargo.toml\n",
 		},
 	}
 	for _, test := range tests {

@@ -69,7 +69,7 @@ func (t *tree) manifests() []candidate {
 	for visits := 0; len(work) > 0 && visits < maxVisits; visits++ {
 		at := work[0]
 		work = work[1:]
-		for _, e := range t.snap.Tree(at.id).Entries {
+		for _, e := range t.folder(at.id).Entries {
 			switch {
 			case e.Mode == gitobj.ModeTree && len(work) < maxVisits && len(at.folder) < crate.DefaultLimits.Path:
 				work = append(work, level{e.ID, path.Join(at.folder, e.Name)})

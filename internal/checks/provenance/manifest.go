@@ -21,6 +21,9 @@ type Manifest struct {
 	// Workspace is the folder of the workspace that settings are inherited from;
 	// nil where none are.
 	Workspace *string
+	// Unreadable names the manifests of the crate that could not be parsed, and
+	// were therefore not compared.
+	Unreadable []string
 	// NoWorkspace says that settings are inherited and the workspace was not
 	// found: they were not compared.
 	NoWorkspace bool
@@ -54,7 +57,13 @@ const (
 // original, where its text is another, against the repository's.
 func (c *comparison) compareManifests(ctx context.Context) error {
 	m := &c.out.Manifest
+	if c.published == nil {
+		m.Unreadable = append(m.Unreadable, crate.ManifestFile)
+	}
 	if c.original == nil {
+		if c.originalFile != nil && c.originalFile.Path != crate.ManifestFile {
+			m.Unreadable = append(m.Unreadable, c.originalFile.Path)
+		}
 		return nil
 	}
 	git, err := c.gitManifest(ctx)

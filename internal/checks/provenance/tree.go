@@ -52,12 +52,21 @@ func (t *tree) literal(at string) (gitobj.Entry, bool) {
 		if !ok || e.Mode != gitobj.ModeTree {
 			return gitobj.Entry{}, false
 		}
-		folder = t.snap.Tree(e.ID)
+		folder = t.folder(e.ID)
 	}
 	return folder.Entry(parts[len(parts)-1])
 }
 
-func (t *tree) root() *gitobj.Tree { return t.snap.Tree(t.snap.Commit().Tree) }
+func (t *tree) root() *gitobj.Tree { return t.folder(t.snap.Commit().Tree) }
+
+// folder returns a tree of the commit. One that the snapshot has not got is
+// empty to us: nothing in it can be the same as anything.
+func (t *tree) folder(id gitobj.ID) *gitobj.Tree {
+	if found := t.snap.Tree(id); found != nil {
+		return found
+	}
+	return &gitobj.Tree{ID: id}
+}
 
 // find follows a path as far as the links known so far allow.
 func (t *tree) find(at string) place {
@@ -88,7 +97,7 @@ func (t *tree) find(at string) place {
 		case !ok:
 			return place{linked: linked}
 		case e.Mode == gitobj.ModeTree:
-			stack = append(stack, level{t.snap.Tree(e.ID), here.path})
+			stack = append(stack, level{t.folder(e.ID), here.path})
 		case e.Mode == gitobj.ModeSubmodule:
 			here.state = submodule
 			return here
