@@ -37,6 +37,7 @@ type Source struct {
 	// discovery follows redirects; what is asked of the place it led to does not,
 	// as with git itself.
 	discovery, fetch *http.Client
+	recent           recent
 }
 
 // New returns a source that reaches out through e.
@@ -55,9 +56,11 @@ func (s *Source) Snapshot(ctx context.Context, repository string, commit gitobj.
 	if err != nil {
 		return nil, err
 	}
-	bounded, cancel := context.WithTimeout(ctx, s.limits.Timeout)
-	defer cancel()
-	snap, err := s.open(bounded, urls, commit)
+	snap, err := s.recent.open(ctx, urls[0].String()+" "+commit.String(), func() (*snapshot, error) {
+		bounded, cancel := context.WithTimeout(ctx, s.limits.Timeout)
+		defer cancel()
+		return s.open(bounded, urls, commit)
+	})
 	if err != nil {
 		if ctx.Err() != nil { // the caller's own end says nothing of the repository
 			err = ctx.Err()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 
@@ -11,8 +12,13 @@ import (
 	"github.com/cratefence/cratefence/internal/gitobj"
 )
 
-// maxKept bounds the bytes of files that one snapshot keeps.
-const maxKept = 64 << 20
+// Bounds on the bytes of files that one snapshot keeps: those that came with the
+// commit, unasked, and those fetched later. What is over the latter is handed out
+// and forgotten.
+const (
+	maxKept    = 64 << 20
+	maxFetched = 4 << 20
+)
 
 // maxWants bounds the objects that are asked for in one request.
 const maxWants = 1000
@@ -23,9 +29,11 @@ type snapshot struct {
 	commit *gitobj.Commit
 	trees  map[gitobj.ID]*gitobj.Tree
 
-	mu    sync.Mutex // guards what follows, and that one request is made at a time
-	blobs map[gitobj.ID][]byte
-	kept  int
+	kept int // bytes of blobs when made
+
+	mu      sync.Mutex // guards what follows, and that one request is made at a time
+	blobs   map[gitobj.ID][]byte
+	fetched int // bytes of blobs added since
 }
 
 // newSnapshot takes what a pack holds of a commit, and fetches the trees that are
@@ -35,13 +43,17 @@ func newSnapshot(ctx context.Context, r *remote, pack *gitobj.Pack, id gitobj.ID
 	if err != nil {
 		return nil, formatError(err)
 	}
-	s := &snapshot{remote: r, commit: commit, trees: map[gitobj.ID]*gitobj.Tree{}, blobs: map[gitobj.ID][]byte{}}
+	s := &snapshot{remote: r, commit: commit, trees: map[gitobj.ID]*gitobj.Tree{}}
 	missing, err := s.addTrees(pack, []gitobj.ID{commit.Tree})
 	if err != nil {
 		return nil, err
 	}
-	if err := s.addBlobs(pack, pack.IDs(gitobj.Blob)); err != nil { // of servers that cannot leave them out
+	if s.blobs, err = takeBlobs(pack, pack.IDs(gitobj.Blob)); err != nil { // of servers that cannot leave them out
 		return nil, err
+	}
+	s.kept = size(s.blobs)
+	if s.kept > maxKept {
+		return nil, fmt.Errorf("%w: files of more than %d bytes", check.ErrRepositoryTooLarge, maxKept)
 	}
 	// A server may leave out what it thinks we have. Asked outright it answers
 	// with all below: one round suffices, unless it plays with us.
@@ -88,19 +100,24 @@ func (s *snapshot) addTrees(pack *gitobj.Pack, roots []gitobj.ID) (missing []git
 	return missing, nil
 }
 
-// addBlobs keeps files that a pack holds.
-func (s *snapshot) addBlobs(pack *gitobj.Pack, ids []gitobj.ID) error {
+// takeBlobs takes files out of a pack.
+func takeBlobs(pack *gitobj.Pack, ids []gitobj.ID) (map[gitobj.ID][]byte, error) {
+	blobs := make(map[gitobj.ID][]byte, len(ids))
 	for _, id := range ids {
 		data, err := pack.Blob(id)
 		if err != nil {
-			return fmt.Errorf("the server answers with other objects than asked for: %w", formatError(err))
+			return nil, fmt.Errorf("the server answers with other objects than asked for: %w", formatError(err))
 		}
-		if s.kept += len(data); s.kept > maxKept {
-			return fmt.Errorf("%w: files of more than %d bytes", check.ErrRepositoryTooLarge, maxKept)
-		}
-		s.blobs[id] = data
+		blobs[id] = data
 	}
-	return nil
+	return blobs, nil
+}
+
+func size(blobs map[gitobj.ID][]byte) (n int) {
+	for _, data := range blobs {
+		n += len(data)
+	}
+	return n
 }
 
 // URL implements check.Snapshot.
@@ -116,31 +133,39 @@ func (s *snapshot) Tree(id gitobj.ID) *gitobj.Tree { return s.trees[id] }
 func (s *snapshot) Blobs(ctx context.Context, ids ...gitobj.ID) (map[gitobj.ID][]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	blobs := make(map[gitobj.ID][]byte, len(ids))
 	var absent []gitobj.ID
-	asked := map[gitobj.ID]bool{}
 	for _, id := range ids {
-		if _, ok := s.blobs[id]; !ok && !asked[id] {
-			asked[id] = true
+		data, ok := s.blobs[id]
+		if _, asked := blobs[id]; !ok && !asked {
 			absent = append(absent, id)
 		}
+		blobs[id] = data
 	}
-	if len(absent) > 0 {
-		pack, err := s.remote.objects(ctx, false, absent)
-		if err == nil {
-			err = s.addBlobs(pack, absent)
-		}
-		if err != nil {
-			if ctx.Err() != nil {
-				err = ctx.Err()
-			}
-			return nil, fmt.Errorf("read %d files of %q: %w", len(absent), s.URL(), err)
-		}
+	if len(absent) == 0 {
+		return blobs, nil
 	}
-	blobs := make(map[gitobj.ID][]byte, len(ids))
-	for _, id := range ids {
-		blobs[id] = s.blobs[id]
+	fetched, err := s.fetchBlobs(ctx, absent)
+	if err != nil {
+		if ctx.Err() != nil {
+			err = ctx.Err()
+		}
+		return nil, fmt.Errorf("read %d files of %q: %w", len(absent), s.URL(), err)
+	}
+	maps.Copy(blobs, fetched)
+	if n := size(fetched); s.fetched+n <= maxFetched {
+		s.fetched += n
+		maps.Copy(s.blobs, fetched)
 	}
 	return blobs, nil
+}
+
+func (s *snapshot) fetchBlobs(ctx context.Context, ids []gitobj.ID) (map[gitobj.ID][]byte, error) {
+	pack, err := s.remote.objects(ctx, false, ids)
+	if err != nil {
+		return nil, err
+	}
+	return takeBlobs(pack, ids)
 }
 
 // objects fetches single objects, which the commit at hand says the server has.
