@@ -83,6 +83,9 @@ func (s *site) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	w.Header().Set("Content-Type", htmlType)
 	w.Header().Set("Cache-Control", "no-cache")
+	if status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", "10")
+	}
 	w.WriteHeader(status)
 	w.Write(body)
 }

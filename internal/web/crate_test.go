@@ -3,6 +3,7 @@ package web
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -97,6 +98,24 @@ func TestSearch(t *testing.T) {
 	}
 	if len(seen) != 120 || seen[119] != "page-119" {
 		t.Errorf("the pages of a search hold %d crates", len(seen))
+	}
+}
+
+// What is asked of the store is text that somebody could have typed.
+func TestSearchIsCleaned(t *testing.T) {
+	tests := []struct{ typed, want string }{
+		{"%20serde%20json%0A", "serde json"},
+		{"a%00b%1bc", "a b c"},
+		{"a%ffb", "ab"},
+		{strings.Repeat("%C3%A4", 100), strings.Repeat("ä", 64)},
+	}
+	f := &fake{}
+	h := serve(f)
+	for _, tt := range tests {
+		read(t, h, "/crates?q="+tt.typed)
+		if f.query.Text != tt.want {
+			t.Errorf("?q=%s searches for %q, want %q", tt.typed, f.query.Text, tt.want)
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"unicode"
 
 	"github.com/cratefence/cratefence/internal/store"
 )
@@ -20,8 +21,8 @@ func (s *site) list(w http.ResponseWriter, r *http.Request) error {
 	const most = 50
 	q := r.URL.Query()
 	query := store.CrateQuery{
-		Text:  clip(strings.ToValidUTF8(strings.TrimSpace(q.Get("q")), ""), 2*maxName),
-		After: clip(strings.ToValidUTF8(q.Get("after"), ""), maxURL),
+		Text:  typed(q.Get("q"), 2*maxName),
+		After: typed(q.Get("after"), maxURL),
 		Limit: most,
 	}
 	found, err := s.Catalogue.Crates(r.Context(), query)
@@ -65,6 +66,17 @@ func searchURL(text, after string) string {
 		return "/crates"
 	}
 	return "/crates?" + q.Encode()
+}
+
+// typed returns what somebody may have typed: text on one line, at most n bytes.
+func typed(s string, n int) string {
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(s, ""))
+	return cut(strings.TrimSpace(s), n)
 }
 
 // sameName reports whether a registry takes two names for one.

@@ -19,7 +19,8 @@ type fake struct {
 	states    map[store.ID][]store.CheckState
 	facts     map[store.ID]store.CrateFacts
 	incidents []store.Incident
-	err       error // answers everything, when set
+	query     store.CrateQuery // the last that was asked
+	err       error            // answers everything, when set
 }
 
 func (f *fake) Crate(_ context.Context, name string) (store.Crate, error) {
@@ -34,6 +35,7 @@ func (f *fake) Crate(_ context.Context, name string) (store.Crate, error) {
 }
 
 func (f *fake) Crates(ctx context.Context, q store.CrateQuery) (store.CratePage, error) {
+	f.query = q
 	var page store.CratePage
 	for _, c := range f.crates {
 		if c.Name <= q.After || !strings.Contains(strings.ToLower(c.Name), strings.ToLower(q.Text)) {

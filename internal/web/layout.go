@@ -92,10 +92,18 @@ func clip(s string, n int) string {
 	if len(s) <= n {
 		return s
 	}
+	return cut(s, n) + "…"
+}
+
+// cut returns at most n bytes of s, and no broken character at the end.
+func cut(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
 	for n > 0 && !utf8.RuneStart(s[n]) {
 		n--
 	}
-	return s[:n] + "…"
+	return s[:n]
 }
 
 // ticked shows what stands between backticks as code, as those who write plain

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"html/template"
 	"net/url"
 	"path"
@@ -18,8 +17,13 @@ import (
 	"github.com/cratefence/cratefence/internal/web/markdown"
 )
 
-// policyExcerpt is about how much of a policy stands unfolded, in bytes.
-const policyExcerpt = 300
+// How much of a policy stands unfolded: about its first bytes of text, and
+// nothing where that cannot be had in as much HTML. On a phone the checks come
+// below it.
+const (
+	policyExcerpt = 300
+	maxUnfolded   = 3000
+)
 
 // ownTitle is the heading that nearly every policy begins with, and that the
 // card already has.
@@ -53,7 +57,9 @@ func (s *site) policy(ctx context.Context, sub subject) (*policy, error) {
 	}
 	var facts checks.SecurityPolicy
 	if err := json.Unmarshal(kept.Facts, &facts); err != nil {
-		return nil, fmt.Errorf("read security policy of crate %q: %w", sub.crate.Name, err)
+		// The rest of the page does not depend on it.
+		s.Logger.ErrorContext(ctx, "read security policy", "crate", sub.crate.Name, "run", kept.RunID, "error", err)
+		return &policy{Waiting: "What is kept of it cannot be read."}, nil
 	}
 	p := &policy{
 		Found:      facts.Found,
@@ -78,6 +84,9 @@ func (s *site) policy(ctx context.Context, sub subject) (*policy, error) {
 	default:
 		// Its headings stand below the card's own, which is the page's second level.
 		p.First, p.Rest = s.markdown.Split(ownTitle.ReplaceAllString(facts.Text, ""), 3, policyExcerpt)
+	}
+	if len(p.First) > maxUnfolded {
+		p.First, p.Rest = "", p.First+p.Rest
 	}
 	return p, nil
 }

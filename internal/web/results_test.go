@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/cratefence/cratefence/internal/check"
+	"github.com/cratefence/cratefence/internal/checks"
 	"github.com/cratefence/cratefence/internal/store"
 )
 
@@ -134,6 +135,49 @@ func TestPolicyCard(t *testing.T) {
 	}
 	if doc.Has(".policy img") || strings.Contains(doc.Text(".policy .text"), "Security policy") {
 		t.Error("the policy shows an image, or its own title below the card's")
+	}
+}
+
+// A long policy does not push the checks off a phone's screen.
+func TestLongPolicyIsFolded(t *testing.T) {
+	lines := strings.Repeat("one line of it\n", 300)
+	tests := []struct {
+		name          string
+		policy        checks.SecurityPolicy
+		unfolded, has int // bytes of text at most, at least
+	}{
+		{"plain text", checks.SecurityPolicy{Path: "SECURITY.txt", Text: lines}, 0, 4000},
+		{"one paragraph", checks.SecurityPolicy{Path: "SECURITY.md", Text: lines}, 0, 4000},
+		{"many paragraphs", checks.SecurityPolicy{Path: "SECURITY.md", Text: strings.ReplaceAll(lines, "\n", "\n\n")}, 600, 4000},
+		{"a short one", checks.SecurityPolicy{Path: "SECURITY.md", Text: "Write to us."}, 600, 12},
+	}
+	for _, tt := range tests {
+		f := &fake{}
+		r := f.add("long", store.Release{Version: "1.0.0"})[0]
+		tt.policy.Found = true
+		f.keep(r, tt.policy)
+		doc := read(t, serve(f), "/crates/long/security")
+		folded := len(doc.Text("#policy-rest .text"))
+		total := 0
+		for _, text := range doc.Texts(".policy .text") {
+			total += len(text)
+		}
+		if total-folded > tt.unfolded || total < tt.has {
+			t.Errorf("%s: of %d bytes %d are unfolded, want %d at most", tt.name, total, total-folded, tt.unfolded)
+		}
+	}
+}
+
+func TestBrokenPolicyLeavesThePage(t *testing.T) {
+	f := everything()
+	r, err := f.Release(t.Context(), "arrayview", "0.3.10")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.facts[r.CrateID] = store.CrateFacts{Facts: []byte(`{"found": "perhaps"}`)}
+	doc := read(t, serve(f), "/crates/arrayview/security")
+	if got, want := doc.Text(".policy p"), "What is kept of it cannot be read."; got != want || !doc.Has("#check-archive") {
+		t.Errorf("the card says %q, want %q; checks are shown: %v", got, want, doc.Has("#check-archive"))
 	}
 }
 

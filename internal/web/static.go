@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io/fs"
-	"mime"
 	"net/http"
 	"path"
 	"strings"
@@ -23,6 +22,14 @@ type asset struct {
 	url   string
 	kind  string
 	bytes []byte
+}
+
+// kindOf are the content types of static files; the machine's own table may say
+// otherwise.
+var kindOf = map[string]string{
+	".css": "text/css; charset=utf-8",
+	".js":  "text/javascript; charset=utf-8",
+	".svg": "image/svg+xml",
 }
 
 // assets are the static files by name, as in "style.css".
@@ -42,7 +49,7 @@ func loadAssets() (assets, error) {
 		ext := path.Ext(e.Name())
 		all[e.Name()] = asset{
 			url:   "/static/" + strings.TrimSuffix(e.Name(), ext) + "-" + fingerprint(data) + ext,
-			kind:  mime.TypeByExtension(ext),
+			kind:  kindOf[ext],
 			bytes: data,
 		}
 	}

@@ -2,7 +2,9 @@ package web
 
 import (
 	"bytes"
+	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -137,6 +139,15 @@ func TestBrokenStore(t *testing.T) {
 	}
 	if w.Header().Get("ETag") != "" {
 		t.Error("a failure is not to be kept")
+	}
+}
+
+func TestBusyStore(t *testing.T) {
+	f := everything()
+	f.err = fmt.Errorf("read: %w", context.DeadlineExceeded)
+	w := get(serve(f), "/")
+	if w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" {
+		t.Errorf("GET = %d with Retry-After %q, want 503 and when to come again", w.Code, w.Header().Get("Retry-After"))
 	}
 }
 
