@@ -21,6 +21,7 @@ type cli struct {
 	Serve  serveCmd  `cmd:"" help:"Run the service: intake, checks, pages and API."`
 	Submit submitCmd `cmd:"" help:"Hand a .crate file to a running service."`
 	Token  tokenCmd  `cmd:"" help:"Create, list and revoke the tokens that let others write."`
+	Log    logCmd    `cmd:"" help:"Print the audit log: who wrote what, and when."`
 	Checks checksCmd `cmd:"" help:"List the built-in checks, or explain one."`
 	Demo   demoCmd   `cmd:"" help:"Start a small registry, publish crates to it and show what is found."`
 }

@@ -27,6 +27,7 @@ type database interface {
 	api.Releases
 	web.Results
 
+	AuditLog(ctx context.Context, before store.ID, limit int) ([]store.AuditEntry, error)
 	Counts(ctx context.Context) (store.Counts, error)
 	Ping(ctx context.Context) error
 	Close() error
