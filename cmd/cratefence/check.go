@@ -51,7 +51,7 @@ func (c *checkCmd) Run(ctx context.Context, t *terminal, cli *cli) error {
 	if err != nil {
 		return err
 	}
-	cfg, err := loadConfig(cli.Config)
+	cfg, err := cli.config()
 	if err != nil {
 		return err
 	}

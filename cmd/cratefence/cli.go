@@ -15,6 +15,7 @@ var version = "devel"
 // cli is the command line; each subcommand stands in its own file.
 type cli struct {
 	Config  string           `short:"c" env:"CRATEFENCE_CONFIG" placeholder:"FILE" help:"Configuration file (TOML). Without one, the built-in defaults hold; 'cratefence serve --help' lists them."`
+	Data    string           `short:"d" env:"CRATEFENCE_DATA" placeholder:"DIR" help:"Data folder, instead of the configured one."`
 	Version kong.VersionFlag `help:"Print the version."`
 
 	Check  checkCmd  `cmd:"" help:"Check a crate here and now: a .crate file, an unpacked folder, or NAME@VERSION."`
@@ -24,6 +25,13 @@ type cli struct {
 	Log    logCmd    `cmd:"" help:"Print the audit log: who wrote what, and when."`
 	Checks checksCmd `cmd:"" help:"List the built-in checks, or explain one."`
 	Demo   demoCmd   `cmd:"" help:"Start a small registry, publish crates to it and show what is found."`
+}
+
+// config is the configuration that the command line names.
+func (c *cli) config() (Config, error) {
+	cfg, err := loadConfig(c.Config)
+	cfg.Data = orElse(c.Data, cfg.Data)
+	return cfg, err
 }
 
 // exitError ends a command with a code. Its message, when it has one, is

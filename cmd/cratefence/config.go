@@ -204,4 +204,7 @@ func (c Config) databaseURL() (string, error) {
 	return strings.TrimSpace(string(data)), nil
 }
 
+// databasePath is where SQLite keeps its file.
+func (c Config) databasePath() string { return c.inData("cratefence.db") }
+
 func (c Config) inData(name string) string { return filepath.Join(c.Data, name) }

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 
 	"github.com/cratefence/cratefence/internal/api"
@@ -63,13 +65,24 @@ func openDatabase(ctx context.Context, cfg Config) (opened, error) {
 	if err := makeDataFolder(cfg.Data); err != nil {
 		return opened{}, err
 	}
-	db, err := sqlite.Open(ctx, cfg.inData("cratefence.db"))
+	db, err := sqlite.Open(ctx, cfg.databasePath())
 	if err != nil {
 		return opened{}, err
 	}
 	return opened{db, func(ctx context.Context, wc worker.Config) (stopper, error) {
 		return worker.Start(ctx, wc, db.River)
 	}}, nil
+}
+
+// openExisting is openDatabase for commands that read or change what is there:
+// it makes nothing.
+func openExisting(ctx context.Context, cfg Config) (opened, error) {
+	if cfg.Database == "" && cfg.DatabaseFile == "" {
+		if _, err := os.Stat(cfg.databasePath()); errors.Is(err, fs.ErrNotExist) {
+			return opened{}, fmt.Errorf("no database in %q: name the service's folder with --data, or its --config", cfg.Data)
+		}
+	}
+	return openDatabase(ctx, cfg)
 }
 
 // makeDataFolder makes the folder for its owner alone, and refuses one that

@@ -16,7 +16,6 @@ import (
 // demoCmd is `cratefence demo`.
 type demoCmd struct {
 	Listen string `default:"127.0.0.1:8080" placeholder:"ADDR" help:"Where the pages are served (${default}); port 0 picks a free one."`
-	Data   string `placeholder:"DIR" help:"Keep the demo's data in this folder instead of a temporary one."`
 	JSON   bool   `name:"json" help:"Print one line of JSON once everything is checked."`
 }
 
@@ -25,7 +24,8 @@ func (demoCmd) Help() string {
 on the spot: honest ones, one with a source file that its repository lacks, one
 whose published manifest gained a dependency, one without a recorded commit, and
 a hostile archive. It publishes them through the webhook, as a registry would,
-and prints the page to open. Needs git, and no network.
+and prints the page to open. Needs git, and no network. Its data goes to a
+temporary folder, or to the one that --data names.
 
 Examples:
   cratefence demo
@@ -42,8 +42,8 @@ type demoReady struct {
 	Index string `json:"index"`
 }
 
-func (c *demoCmd) Run(ctx context.Context, t *terminal) (err error) {
-	dir, remove, err := c.folder()
+func (c *demoCmd) Run(ctx context.Context, t *terminal, cli *cli) (err error) {
+	dir, remove, err := demoFolder(cli.Data)
 	if err != nil {
 		return err
 	}
@@ -97,15 +97,16 @@ func (c *demoCmd) publish(ctx context.Context, t *terminal, s *service, w *world
 	return nil
 }
 
-// folder is where the demo keeps its data, and how to be rid of it.
-func (c *demoCmd) folder() (dir string, remove func() error, err error) {
-	if c.Data != "" {
+// demoFolder is where the demo keeps its data, and how to be rid of it: named, or
+// a temporary folder.
+func demoFolder(named string) (dir string, remove func() error, err error) {
+	if named != "" {
 		// The repositories' addresses change with every start, and stand in the
 		// manifests: an earlier demo's crates would be other bytes.
-		if entries, err := os.ReadDir(c.Data); err == nil && len(entries) > 0 {
-			return "", nil, fmt.Errorf("the folder %q is not empty; name one for this demo alone", c.Data)
+		if entries, err := os.ReadDir(named); err == nil && len(entries) > 0 {
+			return "", nil, fmt.Errorf("the folder %q is not empty; name one for this demo alone", named)
 		}
-		return c.Data, func() error { return nil }, nil
+		return named, func() error { return nil }, nil
 	}
 	dir, err = os.MkdirTemp("", "cratefence-demo-*")
 	return dir, func() error { return os.RemoveAll(dir) }, err

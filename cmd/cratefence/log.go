@@ -37,11 +37,11 @@ type logEntry struct {
 }
 
 func (c *logCmd) Run(ctx context.Context, t *terminal, cli *cli) error {
-	cfg, err := loadConfig(cli.Config)
+	cfg, err := cli.config()
 	if err != nil {
 		return err
 	}
-	db, err := openDatabase(ctx, cfg)
+	db, err := openExisting(ctx, cfg)
 	if err != nil {
 		return err
 	}

@@ -10,7 +10,6 @@ import (
 // serveCmd is `cratefence serve`.
 type serveCmd struct {
 	Listen string `placeholder:"ADDR" help:"Listen here instead of the configured address; port 0 picks a free one."`
-	Data   string `placeholder:"DIR" help:"Keep everything in this folder instead of the configured one."`
 }
 
 func (serveCmd) Help() string {
@@ -29,12 +28,11 @@ Configuration: a TOML file, named by --config. Every key with its default:
 }
 
 func (c *serveCmd) Run(ctx context.Context, t *terminal, cli *cli) error {
-	cfg, err := loadConfig(cli.Config)
+	cfg, err := cli.config()
 	if err != nil {
 		return err
 	}
 	cfg.Listen = orElse(c.Listen, cfg.Listen)
-	cfg.Data = orElse(c.Data, cfg.Data)
 	log := newLogger(t.err, cfg.LogFormat)
 	s, err := startService(ctx, cfg, log)
 	if err != nil {

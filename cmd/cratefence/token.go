@@ -40,7 +40,7 @@ Example:
 }
 
 func (c *tokenCreateCmd) Run(ctx context.Context, t *terminal, cli *cli) error {
-	return withAuth(ctx, cli, t, func(ctx context.Context, a *auth.Auth) error {
+	return withAuth(ctx, cli, t, openDatabase, func(ctx context.Context, a *auth.Auth) error {
 		secret, token, err := a.Create(ctx, auth.TokenRequest{Name: c.Name, Scopes: c.Scope, ExpiresAt: time.Now().Add(c.Expires), BeyondMax: c.BeyondMax})
 		if err != nil {
 			return err
@@ -67,7 +67,7 @@ type tokenInfo struct {
 }
 
 func (c *tokenListCmd) Run(ctx context.Context, t *terminal, cli *cli) error {
-	return withAuth(ctx, cli, t, func(ctx context.Context, a *auth.Auth) error {
+	return withAuth(ctx, cli, t, openExisting, func(ctx context.Context, a *auth.Auth) error {
 		tokens, err := a.Tokens(ctx)
 		if err != nil {
 			return err
@@ -109,7 +109,7 @@ type tokenRevokeCmd struct {
 }
 
 func (c *tokenRevokeCmd) Run(ctx context.Context, t *terminal, cli *cli) error {
-	return withAuth(ctx, cli, t, func(ctx context.Context, a *auth.Auth) error {
+	return withAuth(ctx, cli, t, openExisting, func(ctx context.Context, a *auth.Auth) error {
 		if _, err := a.Revoke(ctx, c.Name); err != nil {
 			return err
 		}
@@ -120,12 +120,12 @@ func (c *tokenRevokeCmd) Run(ctx context.Context, t *terminal, cli *cli) error {
 
 // withAuth opens the store that the configuration names and acts on its tokens
 // in the name of the person at this machine.
-func withAuth(ctx context.Context, cli *cli, t *terminal, do func(context.Context, *auth.Auth) error) error {
-	cfg, err := loadConfig(cli.Config)
+func withAuth(ctx context.Context, cli *cli, t *terminal, open func(context.Context, Config) (opened, error), do func(context.Context, *auth.Auth) error) error {
+	cfg, err := cli.config()
 	if err != nil {
 		return err
 	}
-	db, err := openDatabase(ctx, cfg)
+	db, err := open(ctx, cfg)
 	if err != nil {
 		return err
 	}
