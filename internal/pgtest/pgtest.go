@@ -10,7 +10,7 @@ package pgtest
 import (
 	"context"
 	"crypto/rand"
-	"fmt"
+	"net/url"
 	"os"
 	"strings"
 	"sync"
@@ -68,24 +68,16 @@ func execute(t testing.TB, dsn, statement string) {
 	}
 }
 
-// named returns dsn with another database.
+// named returns dsn with another database, and leaves the rest of it alone.
 func named(t testing.TB, dsn, name string) string {
 	t.Helper()
-	cfg, err := pgx.ParseConfig(dsn)
+	if !strings.HasPrefix(dsn, "postgres://") && !strings.HasPrefix(dsn, "postgresql://") {
+		return dsn + " dbname=" + name // the last word of a key counts
+	}
+	u, err := url.Parse(dsn)
 	if err != nil {
-		t.Fatalf("parse %s: %v", Variable, err)
+		t.Fatalf("parse %s: it is not a URL", Variable) // it may hold a password
 	}
-	values := map[string]string{
-		"host": cfg.Host, "port": fmt.Sprint(cfg.Port), "user": cfg.User, "password": cfg.Password, "dbname": name,
-	}
-	if cfg.TLSConfig == nil {
-		values["sslmode"] = "disable"
-	}
-	var words []string
-	for key, value := range values {
-		if value != "" {
-			words = append(words, key+"='"+strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(value)+"'")
-		}
-	}
-	return strings.Join(words, " ")
+	u.Path = "/" + name
+	return u.String()
 }

@@ -63,7 +63,15 @@ func TestOpenHidesPassword(t *testing.T) {
 // Several programs may start on a new database at once, be their pools as small
 // as one connection.
 func TestOpenAtOnce(t *testing.T) {
-	dsn := pgtest.Database(t) + " pool_max_conns=1"
+	dsn := pgtest.Database(t)
+	switch { // a list of words, or a URL
+	case !strings.Contains(dsn, "://"):
+		dsn += " pool_max_conns=1"
+	case strings.Contains(dsn, "?"):
+		dsn += "&pool_max_conns=1"
+	default:
+		dsn += "?pool_max_conns=1"
+	}
 	var wg sync.WaitGroup
 	for range 6 {
 		wg.Go(func() {

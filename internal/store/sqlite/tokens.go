@@ -90,8 +90,8 @@ func (s *Store) RevokeToken(ctx context.Context, name string, at time.Time, audi
 	return t, nil
 }
 
-// TouchToken notes that a token was used, at most once a minute: a busy token
-// must not write with every request.
+// TouchToken notes that a token was used, unless that was noted within the last
+// minute: several servers may have the same token before them.
 func (s *Store) TouchToken(ctx context.Context, id store.ID, at time.Time) error {
 	at = store.Instant(at)
 	_, err := s.writer.ExecContext(ctx, `
