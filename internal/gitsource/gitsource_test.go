@@ -185,6 +185,7 @@ func TestBadAnswers(t *testing.T) {
 		{name: "dumb server", refs: "0123456789012345678901234567890123456789\trefs/heads/main\n", refsType: "text/plain", want: check.ErrRepositoryProtocol},
 		{name: "web page that lies", refs: html, want: check.ErrRepositoryProtocol},
 		{name: "empty", refs: " ", want: check.ErrRepositoryProtocol},
+		{name: "a flush alone", refs: "0000", want: check.ErrRepositoryProtocol},
 		{name: "version 1", refs: lines("# service=git-upload-pack\n") + "0000" + lines("version 1\n"), want: check.ErrRepositoryProtocol},
 		{name: "service without flush", refs: lines("# service=git-upload-pack\n", "version 2\n") + "0000", want: check.ErrRepositoryProtocol},
 		{name: "abilities without end", refs: lines("version 2\n", "fetch\n"), want: check.ErrRepositoryProtocol},

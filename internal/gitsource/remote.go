@@ -81,7 +81,7 @@ func readAbilities(r *gitobj.PacketReader) (abilities, error) {
 		}
 		line, err = readLine(r)
 	}
-	if err != nil {
+	if err != nil && err != io.EOF {
 		return abilities{}, err
 	}
 	if line != "version 2" {
