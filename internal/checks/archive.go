@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/cratefence/cratefence/internal/check"
 	"github.com/cratefence/cratefence/internal/crate"
@@ -120,9 +122,15 @@ func archiveRefused(s *check.Subject, refused *crate.FormatError) check.Report {
 // it is below the crate's folder.
 func archiveFinding(s *check.Subject, p crate.Problem, level check.Level) check.Finding {
 	return check.Finding{
-		Rule: p.Rule, Level: level, Message: p.Message, Help: archiveHelp[p.Rule],
+		Rule: p.Rule, Level: level, Message: sentence(p.Message), Help: archiveHelp[p.Rule],
 		Path: printable(strings.TrimPrefix(p.Path, s.Release.Name+"-"+s.Release.Version+"/")),
 	}
+}
+
+// sentence begins a problem, which reads like an error, with a capital.
+func sentence(s string) string {
+	first, size := utf8.DecodeRuneInString(s)
+	return string(unicode.ToUpper(first)) + s[size:]
 }
 
 const publishAgain = "Package and publish with cargo itself, under a new version; do not put the archive together by other means."
