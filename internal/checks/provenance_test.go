@@ -166,7 +166,7 @@ func TestProvenance(t *testing.T) {
 		},
 		{
 			name: "a dependency more", changes: "-- Cargo.toml --\n" + demoManifest + "[dependencies.evil]\nversion = \"1\"\n",
-			want: check.Failure, title: `It has the dependency "evil" of [dependencies], which Cargo.toml.orig does not account for`,
+			want: check.Failure, title: `Cargo.toml has the dependency "evil" of [dependencies], which Cargo.toml.orig does not account for`,
 			rules: []string{"error dependency-added Cargo.toml:8"},
 		},
 		{

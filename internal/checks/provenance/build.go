@@ -47,7 +47,7 @@ func (d *differ) build() {
 			continue
 		}
 		harmless := k.harmless && d.how == authored // cargo itself changes none
-		d.add(RuleBuildKey, harmless, d.have.manifest.Line(k.line...), "It has %s = %.200q instead of %.200q", k.name, is, was)
+		d.add(RuleBuildKey, harmless, d.have.manifest.Line(k.line...), "has %s = %.200q instead of %.200q", k.name, is, was)
 	}
 	d.bins()
 }
@@ -61,7 +61,7 @@ func (d *differ) bins() {
 			continue // guessed, from files that were compared
 		}
 		if at = clean(at); !d.from.explainsBin(at) {
-			d.add(RuleBuildKey, false, d.have.manifest.Line("bin", fmt.Sprint(i), "path"), "It has a program built from %q", at)
+			d.add(RuleBuildKey, false, d.have.manifest.Line("bin", fmt.Sprint(i), "path"), "has a program built from %q", at)
 		}
 	}
 }

@@ -47,7 +47,7 @@ type differ struct {
 func (d *differ) add(rule string, harmless bool, line int, format string, args ...any) {
 	d.found = append(d.found, Difference{
 		Rule: rule, Harmless: harmless, File: d.have.file, Line: line,
-		Message: fmt.Sprintf(format, args...) + ", which " + d.origin() + " does not account for",
+		Message: d.have.file + " " + fmt.Sprintf(format, args...) + ", which " + d.origin() + " does not account for",
 	})
 }
 
@@ -55,7 +55,7 @@ func (d *differ) add(rule string, harmless bool, line int, format string, args .
 func (d *differ) lost(rule string, harmless bool, format string, args ...any) {
 	d.found = append(d.found, Difference{
 		Rule: rule, Harmless: harmless, File: d.have.file,
-		Message: fmt.Sprintf(format, args...) + ", which stands in " + d.origin(),
+		Message: d.have.file + " " + fmt.Sprintf(format, args...) + ", which stands in " + d.origin(),
 	})
 }
 
@@ -170,14 +170,14 @@ func (d *differ) dependencies() {
 		dev := k.kind == crate.KindDev
 		f, ok := from[k]
 		if !ok {
-			d.add(RuleDependencyAdded, dev, h.Line, "It has the dependency %s", k)
+			d.add(RuleDependencyAdded, dev, h.Line, "has the dependency %s", k)
 			continue
 		}
 		if f.unknown || h.unknown {
 			continue
 		}
 		if what := d.changes(h, f); len(what) > 0 {
-			d.add(RuleDependencyChanged, dev, h.Line, "The dependency %s has %s", k, strings.Join(what, ", "))
+			d.add(RuleDependencyChanged, dev, h.Line, "has the dependency %s with %s", k, strings.Join(what, ", "))
 		}
 	}
 	if d.how != authored {
@@ -185,7 +185,7 @@ func (d *differ) dependencies() {
 	}
 	for _, k := range sortedKeys(from) {
 		if _, ok := have[k]; !ok {
-			d.lost(RuleDependencyRemoved, k.kind == crate.KindDev, "It lacks the dependency %s", k)
+			d.lost(RuleDependencyRemoved, k.kind == crate.KindDev, "lacks the dependency %s", k)
 		}
 	}
 }
@@ -267,14 +267,14 @@ func (d *differ) features() {
 		line := d.have.manifest.Line("features", name)
 		was, ok := from[name]
 		if !ok {
-			d.add(RuleFeatureAdded, false, line, "It has the feature %q", name)
+			d.add(RuleFeatureAdded, false, line, "has the feature %q", name)
 			continue
 		}
 		if more := minus(have[name], was); len(more) > 0 {
-			d.add(RuleFeatureChanged, false, line, "The feature %q turns on %q", name, more)
+			d.add(RuleFeatureChanged, false, line, "has the feature %q turn on %q", name, more)
 		}
 		if less := minus(was, have[name]); len(less) > 0 && d.how == authored {
-			d.lost(RuleFeatureChanged, false, "The feature %q does not turn on %q", name, less)
+			d.lost(RuleFeatureChanged, false, "does not have the feature %q turn on %q", name, less)
 		}
 	}
 	if d.how != authored {
@@ -282,7 +282,7 @@ func (d *differ) features() {
 	}
 	for _, name := range slices.Sorted(maps.Keys(from)) {
 		if _, ok := have[name]; !ok {
-			d.lost(RuleFeatureRemoved, false, "It lacks the feature %q", name)
+			d.lost(RuleFeatureRemoved, false, "lacks the feature %q", name)
 		}
 	}
 }
