@@ -47,8 +47,12 @@ func (s *Store) migrate(ctx context.Context) error {
 func (s *Store) migrateOnce(ctx context.Context) error {
 	// The file remembers its mode. It is not set by the connection, which is made
 	// before we know whether the file is ours.
-	if _, err := s.writer.ExecContext(ctx, `PRAGMA journal_mode = wal`); err != nil {
+	var mode string
+	if err := s.writer.QueryRowContext(ctx, `PRAGMA journal_mode = wal`).Scan(&mode); err != nil {
 		return err
+	}
+	if mode != "wal" {
+		return fmt.Errorf("write-ahead log: the file stays in mode %q: is it on a network file system?", mode)
 	}
 	if err := s.migrateTables(ctx); err != nil {
 		return err
