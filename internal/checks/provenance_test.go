@@ -306,3 +306,33 @@ func TestProvenanceOtherPackage(t *testing.T) {
 		t.Errorf("in a repository without it: %s, %q", r.Conclusion, rules(r.Findings))
 	}
 }
+
+// The demo's releases show what this check is there for.
+func TestProvenanceOfDemo(t *testing.T) {
+	dir := t.TempDir()
+	f := &forge{url: cratetest.MustServeGit(t, dir)}
+	world, err := cratetest.World(t.Context(), dir, f.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string][]string{
+		"tidy-int@0.1.0":     {"neutral"},
+		"tidy-int@0.2.0":     {"neutral"},
+		"lantern-log@1.3.0":  {"failure", "error file-unknown src/greeting.rs:1", "error file-modified src/lib.rs:3"},
+		"gentle-parse@0.4.1": {"failure", "error dependency-added Cargo.toml:31"},
+		"quiet-pool@2.0.0":   {"inconclusive"},
+	}
+	got := map[string][]string{}
+	for _, p := range world {
+		s := subject(p.Name, p.Version, p.Crate)
+		if s.ArchiveErr != nil {
+			continue // the hostile one
+		}
+		s.Source = f.source(t)
+		r, _ := runCheck(t, s)
+		got[s.Release.String()] = append([]string{string(r.Conclusion)}, rules(r.Findings)...)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("conclusions and findings (-want +got):\n%s", diff)
+	}
+}

@@ -2,6 +2,7 @@ package provenance
 
 import (
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -48,6 +49,13 @@ func (d *differ) build() {
 		}
 		harmless := k.harmless && d.how == authored // cargo itself changes none
 		d.add(RuleBuildKey, harmless, d.have.manifest.Line(k.line...), "has %s = %.200q instead of %.200q", k.name, is, was)
+	}
+	// What is published inherits nothing. If it does, it may be from a workspace of
+	// its own, which stands in no repository.
+	for _, key := range slices.Sorted(maps.Keys(d.have.manifest.Package.Inherited)) {
+		if d.how == generated {
+			d.add(RuleBuildKey, false, d.have.manifest.Line("package", key), "has package.%s inherited from a workspace", key)
+		}
 	}
 	d.bins()
 }

@@ -173,6 +173,10 @@ func (d *differ) dependencies() {
 			d.add(RuleDependencyAdded, dev, h.Line, "has the dependency %s", k)
 			continue
 		}
+		if h.Workspace && d.how == generated {
+			d.add(RuleDependencyChanged, dev, h.Line, "has the dependency %s inherited from a workspace", k)
+			continue
+		}
 		if f.unknown || h.unknown {
 			continue
 		}

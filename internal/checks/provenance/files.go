@@ -35,9 +35,11 @@ const (
 
 // A File is a file of the crate, compared.
 type File struct {
-	Path   string
-	Kind   Kind
-	Source bool   // can be built or run, as far as its path tells
+	Path string
+	Kind Kind
+	// Source says of a file that is Modified, Unknown or Collides that it can be
+	// built or run, as far as can be told.
+	Source bool
 	At     string // where its counterpart stands in the repository; "" if nowhere
 	// Elsewhere is where the repository holds the bytes of an Unknown file.
 	Elsewhere string
@@ -53,12 +55,10 @@ type File struct {
 
 // compareFiles sorts every file of the crate into its kind.
 func (c *comparison) compareFiles(ctx context.Context) error {
-	roles := newRoles(c)
 	var pending []int // not the same at their own path, without links
 	var paths []string
 	for _, f := range c.in.Archive.Files {
 		file, settled := c.compareLiteral(f)
-		file.Source = roles.source(f.Path)
 		c.out.Files = append(c.out.Files, file)
 		if !settled {
 			pending = append(pending, len(c.out.Files)-1)
@@ -73,6 +73,7 @@ func (c *comparison) compareFiles(ctx context.Context) error {
 	for _, i := range pending {
 		c.settle(&c.out.Files[i], c.in.Archive.Files[i].Data, places)
 	}
+	c.findRoles()
 	c.findElsewhere()
 	return c.fetchHunks(ctx)
 }
@@ -200,6 +201,18 @@ func spellings(data []byte) []gitobj.ID {
 // isText is git's own guess: no NUL near the beginning.
 func isText(data []byte) bool {
 	return bytes.IndexByte(data[:min(len(data), 8000)], 0) < 0
+}
+
+// findRoles looks what the files that differ are for.
+func (c *comparison) findRoles() {
+	differs := func(f File) bool { return f.Kind == Modified || f.Kind == Unknown || f.Kind == Collides }
+	if !slices.ContainsFunc(c.out.Files, differs) {
+		return // and every source file need not be read
+	}
+	roles := newRoles(c)
+	for i, f := range c.out.Files {
+		c.out.Files[i].Source = differs(f) && roles.source(f.Path)
+	}
 }
 
 // findElsewhere looks whether the repository holds unknown files at other paths.

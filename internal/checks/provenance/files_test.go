@@ -179,6 +179,19 @@ mod common;
 			want: "examples/one.rs unknown\ntests/common.rs unknown source\n",
 		},
 		{
+			name: "documents taken in as code", fixture: manifest + `
+-- src/lib.rs --
+#![doc = include_str!("../README.md")]
+include!(concat!(env!("CARGO_MANIFEST_DIR"), "/CHANGELOG.md"));
+#[path = r"../LICENSE"]
+mod license;
+-- crate/README.md --
+-- crate/CHANGELOG.md --
+-- crate/LICENSE --
+`,
+			want: "CHANGELOG.md unknown source\nLICENSE unknown source\nREADME.md unknown\n",
+		},
+		{
 			name: "a test that the manifest builds", fixture: `
 -- Cargo.toml --
 [package]

@@ -349,6 +349,10 @@ fast = ["b"]
 			`build-key: Cargo.toml has patch = "map[crates-io:map[a:map[path:evil]]]" instead of ""` + by},
 		{"metabuild", "[package]\n", "[package]\nmetabuild = [\"a\"]\n",
 			`build-key: Cargo.toml has package.metabuild = "[a]" instead of ""` + by},
+		{"inherited from a workspace of its own", "[dependencies.a]\nversion = \"1\"", "[workspace.dependencies.a]\nversion = \"1\"\npackage = \"evil\"\n[dependencies.a]\nworkspace = true",
+			`dependency-changed: Cargo.toml has the dependency "a" of [dependencies] inherited from a workspace` + by},
+		{"edition inherited", "edition = \"2021\"", "edition.workspace = true",
+			`build-key: Cargo.toml has package.edition inherited from a workspace` + by},
 		{"description", "[package]\n", "[package]\ndescription = \"x\"\n", ""},
 	}
 	for _, test := range tests {

@@ -3,6 +3,7 @@ package provenance
 import (
 	"bytes"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -15,6 +16,7 @@ import (
 type roles struct {
 	named   map[string]bool // by the manifest, as something to build
 	reached map[string]bool // folders of tests or the like that source files mention
+	code    map[string]bool // names of files that source files take in as code
 }
 
 // asideFolders hold no source, at the crate's root.
@@ -43,7 +45,7 @@ var asideEnds = []string{".md", ".markdown", ".rst", ".adoc", ".svg", ".png", ".
 var codeEnds = []string{".rs", ".c", ".cc", ".cpp", ".h", ".s", ".o", ".a", ".so", ".dll", ".py", ".sh", ".toml", ".json", ".in"}
 
 func newRoles(c *comparison) roles {
-	r := roles{named: map[string]bool{}, reached: map[string]bool{}}
+	r := roles{named: map[string]bool{}, reached: map[string]bool{}, code: map[string]bool{}}
 	for _, m := range []*crate.Manifest{c.published, c.original} {
 		if m != nil {
 			for _, p := range builtPaths(m) {
@@ -56,6 +58,9 @@ func newRoles(c *comparison) roles {
 			for _, folder := range asideFolders {
 				r.reached[folder] = r.reached[folder] || mentions(f.Data, folder)
 			}
+			for _, name := range takenIn(f.Data) {
+				r.code[name] = true
+			}
 		}
 	}
 	return r
@@ -67,9 +72,25 @@ func mentions(source []byte, folder string) bool {
 	return bytes.Contains(source, []byte(`"`+folder+"/")) || bytes.Contains(source, []byte("/"+folder+"/"))
 }
 
+// takesIn finds the two ways to take in a file of any name as code; what it
+// captures holds the name. include_str! and include_bytes! take in none.
+var (
+	takesIn = regexp.MustCompile(`(?:\binclude!|\bpath\s*=)[^;]{0,300}`)
+	literal = regexp.MustCompile(`"([^"]*)"`)
+)
+
+func takenIn(source []byte) (names []string) {
+	for _, place := range takesIn.FindAll(source, -1) {
+		for _, text := range literal.FindAllSubmatch(place, -1) {
+			names = append(names, path.Base(string(text[1])))
+		}
+	}
+	return names
+}
+
 // source reports whether a file can be built or run.
 func (r roles) source(file string) bool {
-	return r.named[file] || !r.aside(file)
+	return r.code[path.Base(file)] || !r.aside(file)
 }
 
 func (r roles) aside(file string) bool {
