@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -37,7 +38,7 @@ func newMetrics(db database) *metrics {
 			Name: "cratefence_http_requests_total", Help: "Requests answered, by route and status.",
 		}, []string{"route", "status"}),
 	}
-	m.registry.MustRegister(m.runs, m.seconds, m.requests, &storeCollector{db},
+	m.registry.MustRegister(m.runs, m.seconds, m.requests, &storeCollector{db: db},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -71,8 +72,31 @@ func (r *statusRecorder) WriteHeader(status int) {
 // Unwrap lets http.ResponseController reach the writer beneath.
 func (r *statusRecorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 
-// storeCollector reads what the store holds whenever Prometheus asks.
-type storeCollector struct{ db database }
+// countsAge is how old the store's counts may be: counting reads every run.
+const countsAge = 15 * time.Second
+
+// storeCollector reads what the store holds when Prometheus asks.
+type storeCollector struct {
+	db database
+
+	mu     sync.Mutex
+	counts store.Counts
+	readAt time.Time
+}
+
+// read returns the counts, counted anew when they are old.
+func (c *storeCollector) read(ctx context.Context) (store.Counts, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if time.Since(c.readAt) < countsAge {
+		return c.counts, nil
+	}
+	counts, err := c.db.Counts(ctx)
+	if err == nil {
+		c.counts, c.readAt = counts, time.Now()
+	}
+	return counts, err
+}
 
 var (
 	cratesDesc    = prometheus.NewDesc("cratefence_crates", "Crates known.", nil, nil)
@@ -91,7 +115,7 @@ func (c *storeCollector) Describe(ch chan<- *prometheus.Desc) {
 func (c *storeCollector) Collect(ch chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	counts, err := c.db.Counts(ctx)
+	counts, err := c.read(ctx)
 	if err != nil {
 		ch <- prometheus.NewInvalidMetric(cratesDesc, err)
 		return
