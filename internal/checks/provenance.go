@@ -284,7 +284,11 @@ func (p *provenanceReport) summary(r *provenance.Result) string {
 		b.WriteString("Who reads the repository does not see what is published here. There may be an honest reason, such as a file made when " +
 			"packaging or a change not committed; only the author can say. ")
 	} else {
-		b.WriteString("What is built from the crate, its generated manifest aside, stands in the repository. ")
+		aside := "its generated manifest"
+		if p.facts.Files[provenance.Submodule] > 0 {
+			aside += " and what stands in submodules"
+		}
+		fmt.Fprintf(&b, "What is built from the crate, %s aside, stands in the repository. ", aside)
 	}
 	if p.facts.Dirty {
 		b.WriteString("Cargo noted uncommitted changes when it packaged the crate. ")

@@ -17,7 +17,7 @@ type PackLimits struct {
 
 // DefaultPackLimits hold a commit of every repository that publishes crates, with
 // room to spare. git itself makes chains of 50 deltas.
-var DefaultPackLimits = PackLimits{Objects: 200_000, Object: 32 << 20, Inflated: 256 << 20, Depth: 256}
+var DefaultPackLimits = PackLimits{Objects: 200_000, Object: 32 << 20, Inflated: 128 << 20, Depth: 256}
 
 // A Pack is the objects of a pack, by ids computed from their bytes.
 type Pack struct {
