@@ -102,7 +102,7 @@ func Start[TTx any](ctx context.Context, cfg Config, newClient func(*river.Confi
 	w := &Worker[TTx]{client: client, stop: stop, done: make(chan struct{})}
 	go func() {
 		defer close(w.done)
-		cfg.tend(loops)
+		w.tend(loops, &cfg)
 	}()
 	return w, nil
 }
@@ -128,12 +128,14 @@ func (cfg *Config) longest() time.Duration {
 	return longest
 }
 
-// tend rescues lost runs and queues stale ones until ctx ends.
-func (cfg *Config) tend(ctx context.Context) {
+// tend rescues lost runs, settles what the queue has given up and queues stale
+// runs until ctx ends.
+func (w *Worker[TTx]) tend(ctx context.Context, cfg *Config) {
 	rescue, refill := time.NewTicker(cfg.RescueEvery), time.NewTicker(cfg.RefillEvery)
 	defer rescue.Stop()
 	defer refill.Stop()
 	cfg.rescue(ctx)
+	w.salvage(ctx, cfg)
 	cfg.refill(ctx)
 	for {
 		select {
@@ -142,6 +144,7 @@ func (cfg *Config) tend(ctx context.Context) {
 		case <-rescue.C:
 			cfg.rescue(ctx)
 		case <-refill.C:
+			w.salvage(ctx, cfg)
 			cfg.refill(ctx)
 		}
 	}

@@ -32,7 +32,13 @@ func (away) Download(context.Context, string, string, string, crate.Checksum) ([
 // with what run does.
 func newConfig(t *testing.T, run func(context.Context, *check.Subject) (check.Report, error)) (Config, *sqlite.Store) {
 	t.Helper()
-	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "worker.db"))
+	return newConfigAt(t, filepath.Join(t.TempDir(), "worker.db"), run)
+}
+
+// newConfigAt is newConfig with the database at path.
+func newConfigAt(t *testing.T, path string, run func(context.Context, *check.Subject) (check.Report, error)) (Config, *sqlite.Store) {
+	t.Helper()
+	db, err := sqlite.Open(t.Context(), path)
 	if err != nil {
 		t.Fatal(err)
 	}
