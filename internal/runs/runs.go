@@ -92,8 +92,10 @@ func (r *Runs) Begin(ctx context.Context, id store.ID) (Begun, error) {
 	return Begun{Run: run, Check: c, Timeout: timeout}, nil
 }
 
-// abandon completes a queued run that nobody can execute: its check is gone, or
-// has another version whose own run QueueStale makes.
+// abandon completes a queued run that we cannot execute. One of an older version
+// of its check is over: QueueStale makes the newer version's own. One of a newer
+// version, or of a check that is not here, is for a newer program, which may work
+// on the same queue while servers are brought up to date: it is tried again.
 func (r *Runs) abandon(ctx context.Context, run store.CheckRun) error {
 	now := r.Now()
 	run, err := r.Store.StartRun(ctx, run.ID, rand.Text(), now, now.Add(margin))
@@ -103,13 +105,15 @@ func (r *Runs) abandon(ctx context.Context, run store.CheckRun) error {
 	if err != nil {
 		return err
 	}
-	err = r.Store.FinishRun(ctx, store.Finish{
-		Run: run.ID, Lease: run.Lease, At: now,
-		Report: check.Report{
-			Conclusion: check.Error,
-			Title:      fmt.Sprintf("Not run: this server does not have version %d of the check", run.CheckVersion),
-		},
-	})
+	report := check.Report{
+		Conclusion: check.Error,
+		Title:      fmt.Sprintf("Not run: this server does not have version %d of the check", run.CheckVersion),
+	}
+	finish := store.Finish{Run: run.ID, Lease: run.Lease, At: now, Report: report}
+	if c := r.check(run.Check); c == nil || c.Version < run.CheckVersion {
+		finish.Retry = nextTry(run.Attempt, report, now)
+	}
+	err = r.Store.FinishRun(ctx, finish)
 	if err != nil {
 		return err
 	}

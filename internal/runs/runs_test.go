@@ -101,6 +101,25 @@ func TestBegin(t *testing.T) {
 			}
 		})
 	}
+	newer := []struct {
+		name string
+		run  store.CheckRun
+	}{
+		// While servers are brought up to date, an old one meets what a new one queued.
+		{"of a newer check version", store.CheckRun{ID: 7, Check: "probe", CheckVersion: 4, Attempt: 1, Status: store.Queued}},
+		{"of a check that is not here", store.CheckRun{ID: 7, Check: "later", CheckVersion: 1, Attempt: 1, Status: store.Queued}},
+	}
+	for _, tt := range newer {
+		t.Run(tt.name+" is left to another server", func(t *testing.T) {
+			f := &fake{run: tt.run}
+			if _, err := newRuns(f, check.AboutRelease).Begin(t.Context(), 7); !errors.Is(err, runs.ErrNotRunnable) {
+				t.Errorf("Begin() error = %v, want ErrNotRunnable", err)
+			}
+			if len(f.finished) != 1 || !f.finished[0].Retry.After(start) {
+				t.Errorf("finished %+v, want one that is tried again", f.finished)
+			}
+		})
+	}
 	t.Run("of an older check version is closed, not left queued", func(t *testing.T) {
 		old := queued(1)
 		old.CheckVersion = 2
