@@ -71,6 +71,8 @@ rm -rf "$base"
 
 // lifeline is the cluster's standard input. It is never closed by us, and kept
 // here lest it be collected and closed as garbage.
+//
+//lint:ignore U1000 it is held, not read
 var lifeline io.WriteCloser
 
 // start starts a private cluster and returns its DSN.
