@@ -39,6 +39,13 @@ type Check struct {
 	Needs Needs
 	// Timeout bounds one run. A run that has not ended by then is an error.
 	Timeout time.Duration
+	// Recheck is how long an answer stands before the question is asked again,
+	// because the world outside the release may have changed; 0 asks once.
+	// Subject.Previous then has what was answered before.
+	Recheck time.Duration
+	// RecheckVisited is how long an answer about a crate stands while people look
+	// at the crate's pages; 0 leaves it to Recheck.
+	RecheckVisited time.Duration
 	// Run answers. It returns an error only when it could not finish for
 	// reasons that are not the crate's: a crate that is broken, strange or
 	// hostile is a finding.
@@ -80,6 +87,7 @@ type Needs uint
 const (
 	NeedsFiles Needs = 1 << iota
 	NeedsSource
+	NeedsRegistry
 )
 
 // A Conclusion is how a completed check run ended. The zero value is not a

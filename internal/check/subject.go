@@ -2,11 +2,13 @@ package check
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"time"
 
 	"github.com/cratefence/cratefence/internal/crate"
 	"github.com/cratefence/cratefence/internal/gitobj"
+	"github.com/cratefence/cratefence/internal/index"
 )
 
 // A Subject is all that a check may see of the world.
@@ -26,6 +28,28 @@ type Subject struct {
 	Repository string
 	// Source reaches repositories. It is set for checks that need NeedsSource.
 	Source Source
+	// Index is what the registry's index states of the release, for checks that
+	// need NeedsRegistry. It is nil where the registry does not say, or was not
+	// asked; IndexErr then wraps ErrRegistryUnreachable, ErrNotInRegistry or
+	// another trouble, and is nil where there is no registry to ask.
+	Index    *index.Line
+	IndexErr error
+	// Attempt is which attempt of this version of the check on this release this
+	// is; 1 is the first, and 0 one that nobody counts or repeats.
+	Attempt int
+	// Previous is the newest earlier answer to the same question, nil when there
+	// is none. A check that cannot know today leaves it in force by concluding
+	// inconclusive.
+	Previous *Previous
+}
+
+// Previous is an earlier report of the check on the same release, one that
+// concluded success, failure or neutral.
+type Previous struct {
+	CheckVersion int // facts of another version may have another shape
+	Conclusion   Conclusion
+	Facts        json.RawMessage
+	At           time.Time
 }
 
 // A Source fetches commits and their trees from repositories that nobody
@@ -62,4 +86,10 @@ var (
 	ErrRepositoryProtocol    = errors.New("repository protocol")            // not smart HTTP version 2, or not speaking it properly
 	ErrRepositoryTooLarge    = errors.New("repository too large")           // over a byte or object limit
 	ErrCommitMissing         = errors.New("commit not in repository")       // "not our ref"
+)
+
+// Why there is no Subject.Index.
+var (
+	ErrNotInRegistry       = errors.New("version not in registry's index")
+	ErrRegistryUnreachable = errors.New("registry unreachable") // worth another try
 )
