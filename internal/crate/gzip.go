@@ -25,12 +25,22 @@ func inflate(data []byte, limit int64, found *problems) []byte {
 		return nil
 	}
 	z.Multistream(false)
-	stream, err := readAtMost(z, limit, sizeHint(data, limit))
+	said := saidSize(data, limit)
+	stream, err := readAtMost(z, said, said+1+bytes.MinRead)
+	unpacked := int64(len(stream))
+	if err == nil && unpacked > said {
+		// A liar is first measured: growing a buffer step by step takes thrice the
+		// memory of one that fits.
+		stream = nil
+		var more int64
+		more, err = io.Copy(io.Discard, io.LimitReader(z, limit+1-unpacked))
+		unpacked += more
+	}
 	if err != nil {
-		found.add(RuleGzip, "", "the gzip stream is damaged after %d unpacked bytes: %v", len(stream), gzipReason(err))
+		found.add(RuleGzip, "", "the gzip stream is damaged after %d unpacked bytes: %v", unpacked, gzipReason(err))
 		return nil
 	}
-	if int64(len(stream)) > limit {
+	if unpacked > limit {
 		found.add(RuleUnpackedSize, "", "the archive unpacks to more than the limit of %d bytes", limit)
 		return nil
 	}
@@ -41,15 +51,34 @@ func inflate(data []byte, limit int64, found *problems) []byte {
 		}
 		found.add(RuleTrailingData, "", "%d %s follow the gzip stream", n, after)
 	}
+	if stream == nil { // sound but for what follows it: read, for a complete report
+		return inflateAgain(data, unpacked)
+	}
 	return stream
 }
 
-// sizeHint takes the unpacked size from the last four bytes of data. They may be
-// a lie, but none that claims more than deflate can pack into so many bytes.
-func sizeHint(data []byte, limit int64) int64 {
+// inflateAgain returns what the first gzip member in data, known to be sound,
+// unpacks to.
+func inflateAgain(data []byte, size int64) []byte {
+	z, err := gzip.NewReader(bytes.NewReader(data))
+	if err != nil {
+		return nil
+	}
+	z.Multistream(false)
+	stream, err := readAtMost(z, size, size+1+bytes.MinRead)
+	if err != nil {
+		return nil
+	}
+	return stream
+}
+
+// saidSize takes the unpacked size from the last four bytes of data. They may be
+// a lie: the stream is then damaged, or these bytes follow it and are none of its
+// own. None may claim more than deflate can pack into so many bytes.
+func saidSize(data []byte, limit int64) int64 {
 	const deflateRatio = 1032
 	said := int64(binary.LittleEndian.Uint32(data[len(data)-4:]))
-	return min(said, deflateRatio*int64(len(data)), limit) + bytes.MinRead
+	return min(said, deflateRatio*int64(len(data)), limit)
 }
 
 // readAtMost reads until the end or one byte over the limit.
