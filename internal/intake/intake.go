@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/cratefence/cratefence/internal/check"
@@ -65,6 +66,8 @@ type Intake struct {
 	Checks   []*check.Check // to be run on every release
 	Limits   crate.Limits
 	Now      func() time.Time
+
+	reading sync.Mutex // held while an archive is unpacked: see describe
 }
 
 // Announce stores the word that a version was published; a worker fetches it.
@@ -145,11 +148,19 @@ func (in *Intake) take(ctx context.Context, p store.Publication, data []byte) (s
 	}
 	p.Release.Size = int64(len(data))
 	p.Release.FirstSeenAt = in.Now()
-	p.Release.About = about(data, p.Release, in.Limits)
+	p.Release.About = in.describe(data, p.Release)
 	for _, c := range in.Checks {
 		p.Checks = append(p.Checks, store.CheckRef{Name: c.Name, Version: c.Version})
 	}
 	return in.Store.Publish(ctx, p)
+}
+
+// describe unpacks one archive at a time: however many arrive at once, what they
+// unpack to is in memory once.
+func (in *Intake) describe(data []byte, r store.Release) store.About {
+	in.reading.Lock()
+	defer in.reading.Unlock()
+	return about(data, r, in.Limits)
 }
 
 func validate(name, version string) error {
