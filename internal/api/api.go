@@ -74,7 +74,10 @@ type Deps struct {
 	Log           *slog.Logger
 }
 
-type server struct{ Deps }
+type server struct {
+	Deps
+	submits chan struct{} // a slot for each crate that is being submitted
+}
 
 // timeLimit bounds the work on a request, once its body has arrived.
 const timeLimit = 30 * time.Second
@@ -84,7 +87,7 @@ func New(d Deps) http.Handler {
 	if d.MaxCrate == 0 {
 		d.MaxCrate = crate.DefaultLimits.Packed
 	}
-	s := &server{d}
+	s := &server{Deps: d, submits: make(chan struct{}, maxSubmits)}
 	mux := http.NewServeMux()
 	spec := document(s.routes(mux))
 	mux.HandleFunc("GET /api/openapi.json", func(w http.ResponseWriter, _ *http.Request) {

@@ -25,6 +25,13 @@ const (
 	crateTime   = 5 * time.Minute
 )
 
+// A submitted crate is in memory until it is stored, so only so many are taken
+// at once; the next waits for a while.
+const (
+	maxSubmits = 4
+	submitWait = 10 * time.Second
+)
+
 // maxPublisher bounds the name of a publisher.
 const maxPublisher = 200
 
@@ -102,6 +109,17 @@ func (s *server) expectCrate(ctx huma.Context, next func(huma.Context)) {
 		return
 	}
 	if p := expectBody(r, s.MaxCrate, "application/gzip", "application/x-gzip", "application/octet-stream"); p != nil {
+		p.write(w, r)
+		return
+	}
+	wait, cancel := context.WithTimeout(r.Context(), submitWait)
+	defer cancel()
+	select {
+	case s.submits <- struct{}{}:
+		defer func() { <-s.submits }()
+	case <-wait.Done():
+		p := newProblem(http.StatusServiceUnavailable, "The server is busy with %d other submissions. Try again in a moment.", maxSubmits)
+		p.header.Set("Retry-After", "10")
 		p.write(w, r)
 		return
 	}
