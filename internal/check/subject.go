@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/cratefence/cratefence/internal/crate"
@@ -43,8 +44,8 @@ type Subject struct {
 	Previous *Previous
 }
 
-// Previous is an earlier report of the check on the same release, one that
-// concluded success, failure or neutral.
+// Previous is an earlier report of the check on the same release, one whose
+// conclusion is Known.
 type Previous struct {
 	CheckVersion int // facts of another version may have another shape
 	Conclusion   Conclusion
@@ -61,6 +62,25 @@ type Source interface {
 	// where the server can leave them out. The error wraps one of the Err values
 	// of this package, or is our own trouble.
 	Snapshot(ctx context.Context, repository string, commit gitobj.ID) (Snapshot, error)
+	// Refs lists the refs whose full names begin with one of the prefixes, in the
+	// server's order. "HEAD" is one too: its Target is the default branch. A list
+	// over the limit is ErrRepositoryTooLarge.
+	Refs(ctx context.Context, repository string, prefixes ...string) ([]Ref, error)
+	// Reachable returns those of tips from which commit can be reached, itself
+	// included, in their order. Only what the ids of commits prove counts. A
+	// history over the limit between the two is ErrRepositoryTooLarge.
+	Reachable(ctx context.Context, repository string, commit gitobj.ID, tips ...gitobj.ID) ([]gitobj.ID, error)
+	// History returns the newest commits that can be reached from tip, most at
+	// most, tip first and then by first parents; those off that line are left out.
+	History(ctx context.Context, repository string, tip gitobj.ID, most int) ([]*gitobj.Commit, error)
+}
+
+// A Ref is a name that a repository gives to a commit, by its own word.
+type Ref struct {
+	Name   string    // "HEAD", or in full: "refs/tags/v1.0.0"
+	Commit gitobj.ID // what an annotated tag leads to; nobody has looked whether it is a commit
+	Tag    gitobj.ID // the annotated tag's own id; zero for others
+	Target string    // the ref that this one stands for, as HEAD for a branch; "" for others
 }
 
 // A Snapshot is a commit of a repository and its trees.
@@ -86,6 +106,13 @@ var (
 	ErrRepositoryProtocol    = errors.New("repository protocol")            // not smart HTTP version 2, or not speaking it properly
 	ErrRepositoryTooLarge    = errors.New("repository too large")           // over a byte or object limit
 	ErrCommitMissing         = errors.New("commit not in repository")       // "not our ref"
+)
+
+// Narrower reasons. Each wraps one of those above.
+var (
+	ErrRepositoryVCS    = fmt.Errorf("%w: not a git repository", ErrRepositoryURL)    // Mercurial, Subversion, Pijul, …
+	ErrRepositoryDumb   = fmt.Errorf("%w: dumb HTTP", ErrRepositoryProtocol)          // files on a web server, no git behind it
+	ErrRepositorySHA256 = fmt.Errorf("%w: SHA-256 object ids", ErrRepositoryProtocol) // object-format=sha256
 )
 
 // Why there is no Subject.Index.

@@ -243,7 +243,7 @@ func TestProvenanceUnknown(t *testing.T) {
 		},
 		{
 			name: "server down", pack: recorded, reason: "repository-unreachable", retried: true,
-			change: func(s *check.Subject) { s.Source = brokenSource{check.ErrRepositoryUnreachable} },
+			change: func(s *check.Subject) { s.Source = brokenSource{err: check.ErrRepositoryUnreachable} },
 		},
 	}
 	for _, test := range tests {
@@ -267,7 +267,10 @@ func TestProvenanceUnknown(t *testing.T) {
 }
 
 // A brokenSource answers every question with one error.
-type brokenSource struct{ err error }
+type brokenSource struct {
+	check.Source
+	err error
+}
 
 func (b brokenSource) Snapshot(context.Context, string, gitobj.ID) (check.Snapshot, error) {
 	return nil, b.err
@@ -278,7 +281,7 @@ func TestProvenanceBroken(t *testing.T) {
 	f := newForge(t, demoRepository)
 	s := f.publish(t, cratetest.Package{Commit: f.repository.Head(), PathInVCS: "demo"}, "")
 	broken := errors.New("out of memory")
-	s.Source = brokenSource{broken}
+	s.Source = brokenSource{err: broken}
 	if r, err := Provenance.Run(t.Context(), s); !errors.Is(err, broken) {
 		t.Errorf("got %+v, %v, want %v", r, err, broken)
 	}

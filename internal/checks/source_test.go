@@ -25,10 +25,11 @@ const (
 
 // A treeSource is a repository in memory that has one commit.
 type treeSource struct {
-	err      error // of Snapshot
-	blobErr  error // of Blobs
-	asked    []string
-	snapshot *treeSnapshot
+	check.Source       // panics where asked for more than a snapshot
+	err          error // of Snapshot
+	blobErr      error // of Blobs
+	asked        []string
+	snapshot     *treeSnapshot
 }
 
 func (s *treeSource) Snapshot(_ context.Context, repository string, commit gitobj.ID) (check.Snapshot, error) {

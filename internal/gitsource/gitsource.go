@@ -36,53 +36,58 @@ type Source struct {
 	plain  func(*url.URL) bool
 	// discovery follows redirects; what is asked of the place it led to does not,
 	// as with git itself.
-	discovery, fetch *http.Client
-	recent           recent
+	discovery, list, fetch *http.Client
+	remotes                recent[*remote]
+	snapshots              recent[*snapshot]
 }
 
 // New returns a source that reaches out through e.
 func New(e *egress.Egress, lim Limits) *Source {
+	client := func(bytes int64, redirects int) *http.Client {
+		return e.Client(egress.Git, egress.Limits{Bytes: min(bytes, lim.Bytes), Timeout: lim.Timeout, Redirects: redirects})
+	}
 	return &Source{
 		limits:    lim,
 		plain:     func(u *url.URL) bool { return e.Allows(egress.Git, u) },
-		discovery: e.Client(egress.Git, egress.Limits{Bytes: 1 << 20, Timeout: lim.Timeout, Redirects: egress.MaxRedirects}),
-		fetch:     e.Client(egress.Git, egress.Limits{Bytes: lim.Bytes, Timeout: lim.Timeout}),
+		discovery: client(1<<20, egress.MaxRedirects),
+		list:      client(maxList, 0),
+		fetch:     client(lim.Bytes, 0),
+		remotes:   recent[*remote]{most: recentRemotes},
+		snapshots: recent[*snapshot]{most: recentSnapshots, keep: shareable},
 	}
 }
 
 // Snapshot implements check.Source.
 func (s *Source) Snapshot(ctx context.Context, repository string, commit gitobj.ID) (check.Snapshot, error) {
-	urls, err := candidates(repository, s.plain)
-	if err != nil {
-		return nil, err
-	}
-	snap, err := s.recent.open(ctx, urls[0].String()+" "+commit.String(), func() (*snapshot, error) {
-		bounded, cancel := context.WithTimeout(ctx, s.limits.Timeout)
-		defer cancel()
-		return s.open(bounded, urls, commit)
+	snap, err := s.snapshots.open(ctx, repository+" "+commit.String(), func() (snap *snapshot, err error) {
+		err = s.ask(ctx, repository, func(ctx context.Context, r *remote) error {
+			snap, err = r.snapshot(ctx, commit)
+			return err
+		})
+		return snap, err
 	})
 	if err != nil {
-		if ctx.Err() != nil { // the caller's own end says nothing of the repository
-			err = ctx.Err()
-		}
 		return nil, fmt.Errorf("read commit %s of %q: %w", commit, repository, err)
 	}
 	return snap, nil
 }
 
-func (s *Source) open(ctx context.Context, urls []*url.URL, commit gitobj.ID) (*snapshot, error) {
-	r, err := s.discover(ctx, urls)
+// ask finds the repository and puts a question to it, within the time of both.
+func (s *Source) ask(ctx context.Context, repository string, question func(context.Context, *remote) error) error {
+	urls, err := candidates(repository, s.plain)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	pack, err := r.fetch(ctx, commitRequest(commit, r.can))
-	if errors.Is(err, errNotThere) {
-		return nil, fmt.Errorf("%w: %w", check.ErrCommitMissing, err)
+	bounded, cancel := context.WithTimeout(ctx, s.limits.Timeout)
+	defer cancel()
+	r, err := s.remotes.open(ctx, urls[0].String(), func() (*remote, error) { return s.discover(bounded, urls) })
+	if err == nil {
+		err = question(bounded, r)
 	}
-	if err != nil {
-		return nil, err
+	if err != nil && ctx.Err() != nil { // the caller's own end says nothing of the repository
+		return ctx.Err()
 	}
-	return newSnapshot(ctx, r, pack, commit)
+	return err
 }
 
 // discover asks one candidate after another until one answers as a git server.

@@ -7,38 +7,43 @@ import (
 	"time"
 )
 
-// Several checks look at one release within moments. They share a snapshot, so
-// that a forge is asked once.
+// Several checks look at one release within moments, and releases of one
+// workspace come together. They share what was opened, so that a forge is asked
+// once.
 const (
-	maxRecent = 8
-	recentFor = 5 * time.Minute
+	recentFor       = 5 * time.Minute
+	recentSnapshots = 8
+	recentRemotes   = 64
 	// maxRecentKept is the bytes of files up to which a snapshot is shared.
 	maxRecentKept = 8 << 20
 )
 
-// recent holds the snapshots opened last, and lets one caller at a time open
-// each. Only what was opened is kept: an answer that could be better in a moment
-// is asked for again.
-type recent struct {
+// recent holds the things opened last, and lets one caller at a time open each.
+// Only what was opened is kept: an answer that could be better in a moment is
+// asked for again.
+type recent[T any] struct {
+	most int          // things kept
+	keep func(T) bool // nil keeps all
+
 	mu    sync.Mutex
 	opens map[string]chan struct{} // closed when whoever opens is done
-	kept  []recentSnapshot         // oldest first
+	kept  []recentThing[T]         // oldest first
 }
 
-type recentSnapshot struct {
-	key      string
-	snapshot *snapshot
-	until    time.Time
+type recentThing[T any] struct {
+	key   string
+	thing T
+	until time.Time
 }
 
-// open returns the snapshot kept under key, or opens it. It waits for another
+// open returns the thing kept under key, or opens it. It waits for another
 // caller who is opening the same.
-func (r *recent) open(ctx context.Context, key string, open func() (*snapshot, error)) (*snapshot, error) {
+func (r *recent[T]) open(ctx context.Context, key string, open func() (T, error)) (T, error) {
 	for {
 		r.mu.Lock()
-		if snap := r.find(key, time.Now()); snap != nil {
+		if thing, ok := r.find(key, time.Now()); ok {
 			r.mu.Unlock()
-			return snap, nil
+			return thing, nil
 		}
 		busy, ok := r.opens[key]
 		if !ok {
@@ -48,7 +53,8 @@ func (r *recent) open(ctx context.Context, key string, open func() (*snapshot, e
 		select {
 		case <-busy:
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			var none T
+			return none, ctx.Err()
 		}
 	}
 	if r.opens == nil {
@@ -58,26 +64,26 @@ func (r *recent) open(ctx context.Context, key string, open func() (*snapshot, e
 	r.opens[key] = done
 	r.mu.Unlock()
 
-	snap, err := open()
+	thing, err := open()
 
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.opens, key)
 	close(done)
-	if err == nil && snap.kept <= maxRecentKept {
-		r.kept = append(r.kept, recentSnapshot{key, snap, time.Now().Add(recentFor)})
-		r.kept = r.kept[max(0, len(r.kept)-maxRecent):]
+	if err == nil && (r.keep == nil || r.keep(thing)) {
+		r.kept = append(r.kept, recentThing[T]{key, thing, time.Now().Add(recentFor)})
+		r.kept = slices.Delete(r.kept, 0, max(0, len(r.kept)-r.most))
 	}
-	return snap, err
+	return thing, err
 }
 
 // find drops what is too old and returns what is left under key.
-func (r *recent) find(key string, now time.Time) *snapshot {
-	r.kept = slices.DeleteFunc(r.kept, func(k recentSnapshot) bool { return now.After(k.until) })
+func (r *recent[T]) find(key string, now time.Time) (thing T, ok bool) {
+	r.kept = slices.DeleteFunc(r.kept, func(k recentThing[T]) bool { return now.After(k.until) })
 	for _, k := range r.kept {
 		if k.key == key {
-			return k.snapshot
+			return k.thing, true
 		}
 	}
-	return nil
+	return thing, false
 }

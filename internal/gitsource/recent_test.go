@@ -62,7 +62,7 @@ func TestFailureNotKept(t *testing.T) {
 
 func TestRecent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var r recent
+		r := recent[*snapshot]{most: recentSnapshots, keep: shareable}
 		opened := ""
 		open := func(key string, kept int) {
 			r.open(t.Context(), key, func() (*snapshot, error) {
@@ -77,7 +77,7 @@ func TestRecent(t *testing.T) {
 		open("a", 0)
 		open("large", maxRecentKept+1)
 		open("large", maxRecentKept+1)
-		for i := range maxRecent {
+		for i := range recentSnapshots {
 			open(string(rune('0'+i)), 0)
 		}
 		open("a", 0) // pushed out

@@ -25,10 +25,10 @@ const (
 
 // A remote is a repository that answered as git does.
 type remote struct {
-	base   *url.URL // after redirects
-	can    abilities
-	client *http.Client
-	limits gitobj.PackLimits
+	base       *url.URL // after redirects
+	can        abilities
+	list, pack *http.Client // of refs; of objects
+	limits     gitobj.PackLimits
 }
 
 // abilities are what a server says it can do.
@@ -68,7 +68,7 @@ func (s *Source) connect(ctx context.Context, u *url.URL) (*remote, error) {
 	if err != nil {
 		return nil, body.explain(err)
 	}
-	return &remote{base: &base, can: can, client: s.fetch, limits: s.limits.Pack}, nil
+	return &remote{base: &base, can: can, list: s.list, pack: s.fetch, limits: s.limits.Pack}, nil
 }
 
 // readAbilities reads a version 2 capability advertisement, before which some
@@ -130,74 +130,6 @@ func readLine(r *gitobj.PacketReader) (string, error) {
 		return "", serverError(message)
 	}
 	return line, nil
-}
-
-// commitRequest asks for a commit and its trees, without history, and without
-// files where the server can leave them out.
-func commitRequest(commit gitobj.ID, can abilities) []byte {
-	req := beginFetch(can)
-	if can.shallow {
-		req = gitobj.AppendPacket(req, "deepen 1\n")
-	}
-	if can.filter {
-		req = gitobj.AppendPacket(req, "filter blob:none\n")
-	}
-	return endFetch(req, commit)
-}
-
-// objectsRequest asks for single objects. Trees bring those below them.
-func objectsRequest(can abilities, filter bool, ids ...gitobj.ID) []byte {
-	req := beginFetch(can)
-	if filter && can.filter {
-		req = gitobj.AppendPacket(req, "filter blob:none\n")
-	}
-	return endFetch(req, ids...)
-}
-
-func beginFetch(can abilities) []byte {
-	req := gitobj.AppendPacket(nil, "command=fetch")
-	if can.format {
-		req = gitobj.AppendPacket(req, "object-format=sha1")
-	}
-	req = gitobj.AppendDelim(req)
-	req = gitobj.AppendPacket(req, "no-progress\n")
-	return gitobj.AppendPacket(req, "ofs-delta\n")
-}
-
-func endFetch(req []byte, wants ...gitobj.ID) []byte {
-	for _, id := range wants {
-		req = gitobj.AppendPacket(req, "want "+id.String()+"\n")
-	}
-	return gitobj.AppendFlush(gitobj.AppendPacket(req, "done\n"))
-}
-
-// fetch sends a request and reads the pack that answers it.
-func (r *remote) fetch(ctx context.Context, request []byte) (*gitobj.Pack, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, r.base.JoinPath(packPath).String(), strings.NewReader(string(request)))
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", check.ErrRepositoryURL, err)
-	}
-	req.Header.Set(protocolName, protocol)
-	req.Header.Set("Content-Type", requestType)
-	req.Header.Set("Accept", packType)
-	resp, err := r.client.Do(req)
-	if err != nil {
-		return nil, transportError(err)
-	}
-	defer resp.Body.Close()
-	if err := checkAnswer(resp, packType); err != nil {
-		return nil, err
-	}
-	body := &watched{r: resp.Body}
-	data, err := readPack(gitobj.NewPacketReader(body))
-	if err != nil {
-		return nil, body.explain(err)
-	}
-	pack, err := gitobj.ReadPack(data, r.limits)
-	if err != nil {
-		return nil, formatError(err)
-	}
-	return pack, nil
 }
 
 // name is the repository's address as a person would write it.

@@ -36,6 +36,21 @@ type snapshot struct {
 	fetched int // bytes of blobs added since
 }
 
+// shareable reports whether a snapshot is small enough to be kept for others.
+func shareable(s *snapshot) bool { return s.kept <= maxRecentKept }
+
+// snapshot fetches a commit and its trees.
+func (r *remote) snapshot(ctx context.Context, commit gitobj.ID) (*snapshot, error) {
+	pack, err := r.fetch(ctx, commitRequest(commit))
+	if errors.Is(err, errNotThere) {
+		return nil, fmt.Errorf("%w: %w", check.ErrCommitMissing, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return newSnapshot(ctx, r, pack, commit)
+}
+
 // newSnapshot takes what a pack holds of a commit, and fetches the trees that are
 // missing.
 func newSnapshot(ctx context.Context, r *remote, pack *gitobj.Pack, id gitobj.ID) (*snapshot, error) {
@@ -58,7 +73,7 @@ func newSnapshot(ctx context.Context, r *remote, pack *gitobj.Pack, id gitobj.ID
 	// A server may leave out what it thinks we have. Asked outright it answers
 	// with all below: one round suffices, unless it plays with us.
 	if len(missing) > 0 {
-		if pack, err = r.objects(ctx, true, missing); err != nil {
+		if pack, err = r.objects(ctx, noFiles, missing); err != nil {
 			return nil, err
 		}
 		if missing, err = s.addTrees(pack, missing); err != nil {
@@ -161,7 +176,7 @@ func (s *snapshot) Blobs(ctx context.Context, ids ...gitobj.ID) (map[gitobj.ID][
 }
 
 func (s *snapshot) fetchBlobs(ctx context.Context, ids []gitobj.ID) (map[gitobj.ID][]byte, error) {
-	pack, err := s.remote.objects(ctx, false, ids)
+	pack, err := s.remote.objects(ctx, "", ids)
 	if err != nil {
 		return nil, err
 	}
@@ -169,11 +184,12 @@ func (s *snapshot) fetchBlobs(ctx context.Context, ids []gitobj.ID) (map[gitobj.
 }
 
 // objects fetches single objects, which the commit at hand says the server has.
-func (r *remote) objects(ctx context.Context, trees bool, ids []gitobj.ID) (*gitobj.Pack, error) {
+// Trees bring those below them, unless the filter leaves them out.
+func (r *remote) objects(ctx context.Context, filter string, ids []gitobj.ID) (*gitobj.Pack, error) {
 	if len(ids) > maxWants {
 		return nil, fmt.Errorf("%w: %d objects asked for at once", check.ErrRepositoryTooLarge, len(ids))
 	}
-	pack, err := r.fetch(ctx, objectsRequest(r.can, trees, ids...))
+	pack, err := r.fetch(ctx, fetchRequest{wants: ids, filter: filter})
 	if errors.Is(err, errNotThere) {
 		return nil, fmt.Errorf("%w: a part of the commit: %w", check.ErrRepositoryProtocol, err)
 	}

@@ -1,0 +1,99 @@
+package gitsource
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/http"
+
+	"github.com/cratefence/cratefence/internal/check"
+	"github.com/cratefence/cratefence/internal/gitobj"
+)
+
+// The filters that every server which filters knows: forges allow no others.
+const (
+	noFiles = "blob:none"
+	noTrees = "tree:0" // what is wanted by name comes all the same
+)
+
+// A fetchRequest is what a fetch asks for.
+type fetchRequest struct {
+	wants, haves []gitobj.ID
+	depth        int    // commits of history; 0 is all
+	filter       string // "" is none
+}
+
+// commitRequest asks for a commit and its trees, without history, and without
+// files where the server can leave them out.
+func commitRequest(commit gitobj.ID) fetchRequest {
+	return fetchRequest{wants: []gitobj.ID{commit}, depth: 1, filter: noFiles}
+}
+
+// encode leaves out what the server cannot do.
+func (f fetchRequest) encode(can abilities) []byte {
+	req := beginCommand(can, "fetch")
+	line := func(s string) { req = gitobj.AppendPacket(req, s+"\n") }
+	line("no-progress")
+	line("ofs-delta")
+	for _, id := range f.wants {
+		line("want " + id.String())
+	}
+	for _, id := range f.haves {
+		line("have " + id.String())
+	}
+	if f.depth > 0 && can.shallow {
+		line(fmt.Sprintf("deepen %d", f.depth))
+	}
+	if f.filter != "" && can.filter {
+		line("filter " + f.filter)
+	}
+	line("done")
+	return gitobj.AppendFlush(req)
+}
+
+func beginCommand(can abilities, command string) []byte {
+	req := gitobj.AppendPacket(nil, "command="+command)
+	if can.format {
+		req = gitobj.AppendPacket(req, "object-format=sha1")
+	}
+	return gitobj.AppendDelim(req)
+}
+
+// fetch sends a request and reads the pack that answers it.
+func (r *remote) fetch(ctx context.Context, f fetchRequest) (pack *gitobj.Pack, err error) {
+	err = r.post(ctx, r.pack, f.encode(r.can), func(answer *gitobj.PacketReader) error {
+		data, err := readPack(answer)
+		if err != nil {
+			return err
+		}
+		if pack, err = gitobj.ReadPack(data, r.limits); err != nil {
+			return formatError(err)
+		}
+		return nil
+	})
+	return pack, err
+}
+
+// post sends a command and gives its answer to read.
+func (r *remote) post(ctx context.Context, client *http.Client, command []byte, read func(*gitobj.PacketReader) error) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, r.base.JoinPath(packPath).String(), bytes.NewReader(command))
+	if err != nil {
+		return fmt.Errorf("%w: %w", check.ErrRepositoryURL, err)
+	}
+	req.Header.Set(protocolName, protocol)
+	req.Header.Set("Content-Type", requestType)
+	req.Header.Set("Accept", packType)
+	resp, err := client.Do(req)
+	if err != nil {
+		return transportError(err)
+	}
+	defer resp.Body.Close()
+	if err := checkAnswer(resp, packType); err != nil {
+		return err
+	}
+	body := &watched{r: resp.Body}
+	if err := read(gitobj.NewPacketReader(body)); err != nil {
+		return body.explain(err)
+	}
+	return nil
+}
