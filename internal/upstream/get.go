@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -81,12 +82,30 @@ func unanswered(ctx context.Context, shown string, err error) error {
 	if inner, ok := errors.AsType[*url.Error](err); ok {
 		err = inner.Err
 	}
-	switch {
+	switch refused := (*egress.Refused)(nil); {
 	case errors.Is(err, egress.ErrTooLarge):
 		return fmt.Errorf("fetch %q: %w: %w", shown, ErrTooLarge, err)
+	case errors.As(err, &refused) && refused.URL == shown: // it says so itself
+		return err
 	case errors.Is(err, egress.ErrRefused), errors.Is(ctx.Err(), context.Canceled):
 		return fmt.Errorf("fetch %q: %w", shown, err)
 	default:
-		return fmt.Errorf("fetch %q: %w: %w", shown, ErrUnreachable, err)
+		return fmt.Errorf("fetch %q: %w: %w", shown, ErrUnreachable, placeless{err})
 	}
+}
+
+// placeless is an error whose text tells neither which resolver was asked nor
+// which address was dialed: that is for nobody outside to know.
+type placeless struct{ error }
+
+func (e placeless) Unwrap() error { return e.error }
+
+func (e placeless) Error() string {
+	if dns, ok := errors.AsType[*net.DNSError](e.error); ok {
+		return fmt.Sprintf("look up %q: %s", dns.Name, dns.Err)
+	}
+	if op, ok := errors.AsType[*net.OpError](e.error); ok {
+		return op.Op + ": " + placeless{op.Err}.Error()
+	}
+	return e.error.Error()
 }

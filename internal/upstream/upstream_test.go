@@ -6,10 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -284,6 +287,32 @@ func TestErrorsTellNoQuery(t *testing.T) {
 	for _, from := range []string{base + "/a.crate?signature=hush", "http://127.0.0.1:1/a.crate?signature=hush", "ftp://x/?signature=hush"} {
 		if _, err := c.Download(t.Context(), from); err == nil || strings.Contains(err.Error(), "hush") {
 			t.Errorf("Download(%q) = %v, want an error without the query", from, err)
+		}
+	}
+}
+
+// What went wrong is shown to whoever may read an announcement: the addresses
+// and the resolver of the server's own network are not theirs.
+func TestErrorsTellNoAddress(t *testing.T) {
+	server := net.TCPAddr{IP: net.IPv4(10, 11, 12, 13), Port: 443}
+	refused := &net.OpError{Op: "dial", Net: "tcp", Addr: &server, Err: syscall.ECONNREFUSED}
+	tests := []struct {
+		err  error
+		want string
+	}{
+		{refused, "dial: connection refused"},
+		{&net.OpError{Op: "proxyconnect", Net: "tcp", Err: refused}, "proxyconnect: dial: connection refused"},
+		{
+			&net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "no such host", Name: "registry.example", Server: "10.11.12.13:53"}},
+			`look up "registry.example": no such host`,
+		},
+		{errors.New("tls: bad certificate"), "tls: bad certificate"},
+	}
+	for _, tt := range tests {
+		err := unanswered(t.Context(), "https://registry.example/x", &url.Error{Op: "Get", Err: tt.err})
+		want := `fetch "https://registry.example/x": registry unreachable: ` + tt.want
+		if err.Error() != want || !errors.Is(err, tt.err) || !errors.Is(err, ErrUnreachable) {
+			t.Errorf("got %q, want %q that wraps both", err, want)
 		}
 	}
 }
