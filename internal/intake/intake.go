@@ -27,6 +27,10 @@ var ErrInvalid = errors.New("invalid publication")
 // pass, and is worth another try.
 var ErrRefused = errors.New("download refused")
 
+// ErrTrouble wraps what went wrong on this server rather than upstream: it is for
+// its log, and for nobody outside.
+var ErrTrouble = errors.New("not stored")
+
 // Store keeps announcements and releases. Each method is one durable
 // transaction: when it returns nil, a crash loses nothing of it.
 type Store interface {
@@ -99,7 +103,8 @@ func (in *Intake) Fetch(ctx context.Context, id store.ID) error {
 		return in.Store.SettleAnnouncement(ctx, id, store.AnnouncementRefused, err.Error(), in.Now())
 	}
 	if err != nil {
-		settle := in.Store.SettleAnnouncement(ctx, id, store.AnnouncementReceived, err.Error(), in.Now())
+		// The time for this try may be over: that it is, is to be noted too.
+		settle := in.Store.SettleAnnouncement(context.WithoutCancel(ctx), id, store.AnnouncementReceived, err.Error(), in.Now())
 		return errors.Join(err, settle)
 	}
 	_, _, err = in.take(ctx, store.Publication{
@@ -114,7 +119,10 @@ func (in *Intake) Fetch(ctx context.Context, id store.ID) error {
 	if errors.Is(err, store.ErrOtherBytes) || errors.Is(err, store.ErrOtherName) {
 		return nil // refused for good, and the announcement settled with it
 	}
-	return err
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrTrouble, err)
+	}
+	return nil
 }
 
 // GiveUp settles an announcement whose every try has failed.

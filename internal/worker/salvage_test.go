@@ -1,12 +1,18 @@
 package worker
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
+	"errors"
+	"log/slog"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/rivertype"
 
 	"github.com/cratefence/cratefence/internal/check"
 	"github.com/cratefence/cratefence/internal/crate"
@@ -54,6 +60,57 @@ func TestSalvage(t *testing.T) {
 				t.Errorf("announcement %s (%q), want it refused with a reason", got.Status, got.Reason)
 			}
 		})
+	}
+}
+
+// here is a registry that has what was announced.
+type here []byte
+
+func (h here) Download(context.Context, string, string, string, crate.Checksum) ([]byte, error) {
+	return h, nil
+}
+
+// full is a folder on a disk that is.
+type full struct{}
+
+func (full) Put(context.Context, crate.Checksum, []byte) error {
+	return errors.New("write /srv/secret/crates: no space left on device")
+}
+
+// Who reads an announcement learns that we gave up, not how this server is made;
+// who runs it finds that in the log, of every try.
+func TestOwnTroubleIsForTheLog(t *testing.T) {
+	cfg, db := newConfig(t, nil)
+	var log bytes.Buffer
+	cfg.Log = slog.New(slog.NewTextHandler(&log, nil))
+	data := []byte("x")
+	cfg.Intake.Upstream, cfg.Intake.Blobs = here(data), full{}
+	a, _, err := cfg.Intake.Announce(t.Context(), store.Announcement{
+		Via: store.ViaWebhook, MessageID: "m", Crate: "tin", Version: "1.0.0", Checksum: crate.Sum(data),
+	}, "webhook")
+	if err != nil {
+		t.Fatal(err)
+	}
+	job := &river.Job[store.IntakeJob]{
+		JobRow: &rivertype.JobRow{Attempt: 3, MaxAttempts: 3},
+		Args:   store.IntakeJob{Announcement: a.ID},
+	}
+	w := &intakeWorker{cfg: cfg}
+	if err := w.Work(t.Context(), job); err != nil {
+		t.Fatal(err)
+	}
+	got, err := db.Announcement(t.Context(), a.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Status != store.AnnouncementRefused || strings.Contains(got.Reason, "/srv") {
+		t.Errorf("announcement %s (%q), want it given up without our paths", got.Status, got.Reason)
+	}
+	if !strings.Contains(log.String(), "/srv/secret") || !strings.Contains(log.String(), "try=3") {
+		t.Errorf("log %q does not say what is wrong", log.String())
+	}
+	if w.Timeout(job) <= cfg.FetchTimeout {
+		t.Errorf("the job has %v, a download alone %v: no time is left to store it", w.Timeout(job), cfg.FetchTimeout)
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"github.com/cratefence/cratefence/internal/check"
 	"github.com/cratefence/cratefence/internal/crate"
+	"github.com/cratefence/cratefence/internal/index"
 	"github.com/cratefence/cratefence/internal/intake"
 	"github.com/cratefence/cratefence/internal/runner"
 	"github.com/cratefence/cratefence/internal/runs"
@@ -31,6 +32,12 @@ type Releases interface {
 	ReleaseByID(ctx context.Context, id store.ID) (store.Release, error)
 }
 
+// An Index states what the registry says of a release. Its errors wrap
+// check.ErrNotInRegistry or check.ErrRegistryUnreachable, or are our trouble.
+type Index interface {
+	Line(ctx context.Context, name, version string) (index.Line, error)
+}
+
 // Observer is told of every executed run, for metrics. Safe for concurrent use.
 type Observer func(checkName string, conclusion check.Conclusion, took time.Duration)
 
@@ -41,6 +48,7 @@ type Config struct {
 	Releases Releases
 	Blobs    Blobs
 	Source   check.Source
+	Index    Index // nil: no registry to ask
 	Limits   crate.Limits
 	Observe  Observer
 	Log      *slog.Logger
@@ -50,7 +58,7 @@ type Config struct {
 	// FetchTimeout bounds one download.
 	FetchTimeout time.Duration
 	// RescueEvery is the pace of looking for lost runs, RefillEvery that of
-	// queueing stale ones.
+	// queueing stale ones and those whose answers have grown old.
 	RescueEvery, RefillEvery time.Duration
 }
 
@@ -58,9 +66,9 @@ type Config struct {
 // keep workers busy, few enough that fresh releases never queue behind a backlog.
 const refillBatch = 200
 
-// grace is what the queue gives a job beyond the longest timeout before it
-// takes the job for lost.
-const grace = 10 * time.Second
+// grace is what the queue gives a job beyond the longest timeout, to read and to
+// store, before it takes the job for lost.
+const grace = 30 * time.Second
 
 // A Worker runs until stopped.
 type Worker[TTx any] struct {
@@ -168,6 +176,13 @@ func (cfg *Config) refill(ctx context.Context) {
 	if n > 0 {
 		cfg.Log.InfoContext(ctx, "queued check runs of newer check versions", "runs", n)
 	}
+	n, err = cfg.Runs.QueueRechecks(ctx)
+	if err != nil && ctx.Err() == nil {
+		cfg.Log.ErrorContext(ctx, "queue check runs again", "err", err)
+	}
+	if n > 0 {
+		cfg.Log.InfoContext(ctx, "queued check runs whose answers had grown old", "runs", n)
+	}
 }
 
 // A runWorker leaves its jobs the queue's timeout, which is beyond any check's
@@ -209,10 +224,28 @@ func (w *runWorker) execute(ctx context.Context, begun runs.Begun) (check.Report
 	if err != nil {
 		return unavailable(), err
 	}
+	ctx, cancel := context.WithTimeout(ctx, begun.Timeout)
+	defer cancel()
 	subject := runner.NewSubject(crate.Release{Name: release.Crate, Version: release.Version, Checksum: release.Checksum}, data, w.cfg.Limits)
 	subject.PublishedAt = release.PublishedAt
 	subject.Source = w.cfg.Source
+	subject.Attempt, subject.Previous = begun.Run.Attempt, begun.Previous
+	if begun.Check.Needs&check.NeedsRegistry != 0 && w.cfg.Index != nil {
+		subject.Index, subject.IndexErr = w.line(ctx, begun)
+	}
 	return runner.Run(ctx, begun.Check, subject, begun.Timeout)
+}
+
+// line asks the registry, for a part of the run's own time. Without an answer the
+// check decides what that means for it.
+func (w *runWorker) line(ctx context.Context, begun runs.Begun) (*index.Line, error) {
+	ctx, cancel := context.WithTimeout(ctx, begun.Timeout/4)
+	defer cancel()
+	line, err := w.cfg.Index.Line(ctx, begun.Run.Crate, begun.Run.Version)
+	if err != nil {
+		return nil, err
+	}
+	return &line, nil
 }
 
 // unavailable is the report when we do not have what we stored.
@@ -229,17 +262,29 @@ type intakeWorker struct {
 	cfg Config
 }
 
-// Timeout bounds one download and the storing of it.
-func (w *intakeWorker) Timeout(*river.Job[store.IntakeJob]) time.Duration { return w.cfg.FetchTimeout }
+// Timeout bounds one download, which has a timeout of its own, and the storing
+// of it: what has arrived at the last moment is not thrown away.
+func (w *intakeWorker) Timeout(*river.Job[store.IntakeJob]) time.Duration {
+	return w.cfg.FetchTimeout + grace
+}
 
 // Work fetches what was announced. The queue tries again, with back-off; after
 // the last try the announcement is settled as refused, with the reason.
 func (w *intakeWorker) Work(ctx context.Context, job *river.Job[store.IntakeJob]) error {
 	err := w.cfg.Intake.Fetch(ctx, job.Args.Announcement)
-	if err == nil || !lastTry(job.JobRow) {
+	if err == nil {
+		return nil
+	}
+	w.cfg.Log.WarnContext(ctx, "announced release not taken in", "announcement", job.Args.Announcement,
+		"try", job.Attempt, "of", job.MaxAttempts, "err", err)
+	if !lastTry(job.JobRow) {
 		return err
 	}
-	reason := fmt.Sprintf("given up after %d tries: %v", job.Attempt, err)
+	why := err
+	if errors.Is(err, intake.ErrTrouble) {
+		why = intake.ErrTrouble // the rest is in the log
+	}
+	reason := fmt.Sprintf("given up after %d tries: %v", job.Attempt, why)
 	return w.cfg.Intake.GiveUp(context.WithoutCancel(ctx), job.Args.Announcement, reason)
 }
 

@@ -124,7 +124,7 @@ func TestWorkerExecutesWhatIsQueued(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s := states[release.ID]; len(s) != 1 || s[0].Newest == nil || s[0].Newest.Report.Title != "looked" {
+	if s := states[release.ID]; len(s) != 1 || s[0].Counts == nil || s[0].Counts.Report.Title != "looked" {
 		t.Errorf("stored states %+v, want the report", s)
 	}
 }
@@ -154,7 +154,7 @@ func TestStopInterruptsAndKeeps(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := states[release.ID][0]
-	if s.Newest == nil || s.Newest.Report.Conclusion != check.Error || s.Pending == nil {
+	if s.Counts == nil || s.Counts.Report.Conclusion != check.Error || s.Pending == nil {
 		t.Errorf("state %+v, want an error and a next attempt queued", s)
 	}
 }
