@@ -1,6 +1,7 @@
 package crate
 
 import (
+	"bytes"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +15,9 @@ func TestReadCargoPackage(t *testing.T) {
 		if _, err := exec.LookPath(program); err != nil {
 			t.Skipf("no %s: %v", program, err)
 		}
+	}
+	if help, err := exec.Command("cargo", "package", "--help").Output(); err != nil || !bytes.Contains(help, []byte("--exclude-lockfile")) {
+		t.Skip("cargo is older than 1.87, which has the flag that this test needs")
 	}
 	root := t.TempDir()
 	long := "src/" + strings.Repeat("long/", 30) + "mod.rs"

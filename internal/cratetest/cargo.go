@@ -17,12 +17,24 @@ type Cargo struct {
 	home string // scratch folder
 }
 
+// oldestCargo is the first minor version whose behaviour the tests know: it
+// speaks to sparse registries and packages as today's do. Debian's is older.
+const oldestCargo = 87
+
 // NewCargo returns the installed cargo, working below the folder scratch. The
-// error wraps ErrNoCargo where there is none.
+// error wraps ErrNoCargo where there is none, or only one that is too old.
 func NewCargo(scratch string) (*Cargo, error) {
 	path, err := exec.LookPath("cargo")
 	if err != nil {
 		return nil, fmt.Errorf("find cargo: %w", ErrNoCargo)
+	}
+	said, err := exec.Command(path, "--version").Output()
+	if err != nil {
+		return nil, fmt.Errorf("run cargo --version: %w", err)
+	}
+	var minor int
+	if _, err := fmt.Sscanf(string(said), "cargo 1.%d.", &minor); err != nil || minor < oldestCargo {
+		return nil, fmt.Errorf("%w: there is %q, and 1.%d or later is needed", ErrNoCargo, bytes.TrimSpace(said), oldestCargo)
 	}
 	home := filepath.Join(scratch, "cargo-home")
 	if err := os.MkdirAll(home, 0o755); err != nil {

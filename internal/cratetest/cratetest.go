@@ -20,7 +20,7 @@ import (
 
 // Sentinel errors: what a machine may lack. Tests skip on them and say so.
 var (
-	ErrNoCargo = errors.New("cargo is not installed")
+	ErrNoCargo = errors.New("no cargo that the tests can use is installed")
 	ErrNoGit   = errors.New("git is not installed, or without git-http-backend")
 )
 
