@@ -16,6 +16,9 @@ import (
 // errNotThere: the server says that it does not have what was asked for.
 var errNotThere = errors.New("the server does not have it")
 
+// errNoTreeFilter: the server filters, but not out trees.
+var errNoTreeFilter = errors.New("the server does not leave out trees")
+
 // serverError reads what a server says went wrong. Only texts say that an object
 // is not there: git's own, then JGit's.
 func serverError(message string) error {
@@ -23,7 +26,11 @@ func serverError(message string) error {
 	if strings.Contains(message, "not our ref") || strings.HasPrefix(message, "want ") && strings.HasSuffix(message, "not valid") {
 		return fmt.Errorf("%w: %.200q", errNotThere, message)
 	}
-	return fmt.Errorf("%w: the server says %.200q", check.ErrRepositoryProtocol, message)
+	err := fmt.Errorf("%w: the server says %.200q", check.ErrRepositoryProtocol, message)
+	if strings.Contains(message, "filter 'tree' not supported") {
+		return fmt.Errorf("%w: %w", errNoTreeFilter, err)
+	}
+	return err
 }
 
 // transportError says what the failure of an exchange means for a repository.

@@ -52,9 +52,13 @@ func (r *remote) commits(ctx context.Context, f fetchRequest) (map[gitobj.ID]*gi
 		return nil, nil
 	}
 	f.filter = noTrees
-	pack, err := r.fetch(ctx, f)
-	if errors.Is(err, errNotThere) {
-		return nil, fmt.Errorf("%w: %w", check.ErrCommitMissing, err)
+	pack, err := r.fetch(ctx, r.list, f)
+	if errors.Is(err, errNoTreeFilter) {
+		f.filter = noFiles
+		pack, err = r.fetch(ctx, r.list, f)
+	}
+	if errors.Is(err, errNotThere) { // a ref that was listed a moment ago
+		return nil, fmt.Errorf("%w: %w", check.ErrRepositoryProtocol, err)
 	}
 	if err != nil {
 		return nil, err

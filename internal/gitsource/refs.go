@@ -11,8 +11,8 @@ import (
 	"github.com/cratefence/cratefence/internal/gitobj"
 )
 
-// Bounds on a list of refs. The largest repositories have some hundred thousand
-// pull requests; whoever needs those can live without.
+// Bounds on a list, of refs or of commits. The largest repositories have some
+// hundred thousand pull requests and as many commits; years of them are not read.
 const (
 	maxList = 8 << 20 // bytes
 	maxRefs = 100_000

@@ -27,7 +27,7 @@ const (
 type remote struct {
 	base       *url.URL // after redirects
 	can        abilities
-	list, pack *http.Client // of refs; of objects
+	list, pack *http.Client // of refs and of commits; of trees and files
 	limits     gitobj.PackLimits
 }
 

@@ -60,8 +60,8 @@ func beginCommand(can abilities, command string) []byte {
 }
 
 // fetch sends a request and reads the pack that answers it.
-func (r *remote) fetch(ctx context.Context, f fetchRequest) (pack *gitobj.Pack, err error) {
-	err = r.post(ctx, r.pack, f.encode(r.can), func(answer *gitobj.PacketReader) error {
+func (r *remote) fetch(ctx context.Context, client *http.Client, f fetchRequest) (pack *gitobj.Pack, err error) {
+	err = r.post(ctx, client, f.encode(r.can), func(answer *gitobj.PacketReader) error {
 		data, err := readPack(answer)
 		if err != nil {
 			return err

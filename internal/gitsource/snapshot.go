@@ -41,7 +41,7 @@ func shareable(s *snapshot) bool { return s.kept <= maxRecentKept }
 
 // snapshot fetches a commit and its trees.
 func (r *remote) snapshot(ctx context.Context, commit gitobj.ID) (*snapshot, error) {
-	pack, err := r.fetch(ctx, commitRequest(commit))
+	pack, err := r.fetch(ctx, r.pack, commitRequest(commit))
 	if errors.Is(err, errNotThere) {
 		return nil, fmt.Errorf("%w: %w", check.ErrCommitMissing, err)
 	}
@@ -189,7 +189,7 @@ func (r *remote) objects(ctx context.Context, filter string, ids []gitobj.ID) (*
 	if len(ids) > maxWants {
 		return nil, fmt.Errorf("%w: %d objects asked for at once", check.ErrRepositoryTooLarge, len(ids))
 	}
-	pack, err := r.fetch(ctx, fetchRequest{wants: ids, filter: filter})
+	pack, err := r.fetch(ctx, r.pack, fetchRequest{wants: ids, filter: filter})
 	if errors.Is(err, errNotThere) {
 		return nil, fmt.Errorf("%w: a part of the commit: %w", check.ErrRepositoryProtocol, err)
 	}

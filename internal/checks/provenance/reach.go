@@ -1,0 +1,251 @@
+package provenance
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/cratefence/cratefence/internal/check"
+	"github.com/cratefence/cratefence/internal/gitobj"
+)
+
+// A Grade says how well a commit belongs to its repository. A forge hands out
+// any commit of its whole network of forks under each of its repositories' names;
+// what branches and tags lead to is what the owner took in.
+type Grade string
+
+// The grades, best first. The zero value is none.
+const (
+	GradeVersionTag    Grade = "version-tag"    // what a tag of this very version points at
+	GradeDefaultBranch Grade = "default-branch" // in the default branch's history
+	GradeBranch        Grade = "branch"         // in another branch's
+	GradeTag           Grade = "tag"            // in another tag's
+	GradePull          Grade = "pull-request"   // only in that of a change that somebody proposed
+	GradeUnknown       Grade = "unknown"        // not found, with something left unread
+	GradeUnreachable   Grade = "unreachable"    // the server has it, and no ref leads to it
+	GradeAbsent        Grade = "absent"         // the server does not have it
+)
+
+// Owned reports whether the repository's owner took the commit in.
+func (g Grade) Owned() bool {
+	return slices.Contains([]Grade{GradeVersionTag, GradeDefaultBranch, GradeBranch, GradeTag}, g)
+}
+
+// A Reach is a grade and what it rests on.
+type Reach struct {
+	Grade Grade
+	// Refs are full names of refs that give the grade, maxNamed at most.
+	Refs []string
+	// Tip: the refs point at the commit itself, not at one that came later.
+	Tip bool
+	// DefaultBranch is a full name; "" where the server names none.
+	DefaultBranch string
+	// VersionTags are the tags named for this version, wherever they point.
+	VersionTags []check.Ref
+	// Unread says what was too large to be read, "" if nothing was: a better
+	// grade may then have been missed.
+	Unread string
+}
+
+const (
+	maxNamed = 10   // refs that are named as evidence
+	maxTips  = 5000 // refs whose histories are searched
+	maxPulls = 500  // proposed changes whose histories are searched, the newest
+)
+
+// pullPrefixes are where forges keep changes that somebody proposed: GitHub and
+// Gitea, GitLab, Bitbucket, Gerrit.
+var pullPrefixes = []string{"refs/pull/", "refs/merge-requests/", "refs/pull-requests/", "refs/changes/"}
+
+const (
+	branchPrefix = "refs/heads/"
+	tagPrefix    = "refs/tags/"
+)
+
+// FindReach grades a commit that the repository's server has. It asks for the
+// default branch and this version's tags first, which settles most; for all
+// branches and tags next; for proposed changes last. The error is one of the
+// source's.
+func FindReach(ctx context.Context, src check.Source, repository string, commit gitobj.ID, name, version string) (*Reach, error) {
+	s := &search{src: src, repository: repository, commit: commit}
+	for _, step := range []func(context.Context) error{
+		func(ctx context.Context) error { return s.likely(ctx, name, version) }, s.owned, s.pulls,
+	} {
+		if err := step(ctx); err != nil {
+			return nil, fmt.Errorf("grade commit %s: %w", commit, err)
+		}
+		if s.out.Grade != "" {
+			return &s.out, nil
+		}
+	}
+	if s.out.Grade = GradeUnreachable; s.out.Unread != "" {
+		s.out.Grade = GradeUnknown
+	}
+	return &s.out, nil
+}
+
+// A search is one run of FindReach.
+type search struct {
+	src        check.Source
+	repository string
+	commit     gitobj.ID
+	out        Reach
+}
+
+// likely looks at this version's tags and the default branch.
+func (s *search) likely(ctx context.Context, name, version string) error {
+	names := versionTags(name, version)
+	refs, err := s.src.Refs(ctx, s.repository, append([]string{"HEAD"}, names...)...)
+	if err != nil {
+		return err
+	}
+	var head []check.Ref
+	for _, ref := range refs {
+		switch {
+		case ref.Name == "HEAD":
+			s.out.DefaultBranch = ref.Target
+			ref.Name = cmp.Or(ref.Target, ref.Name)
+			head = append(head, ref)
+		case slices.Contains(names, ref.Name):
+			s.out.VersionTags = append(s.out.VersionTags, ref)
+		}
+	}
+	if s.tips(GradeVersionTag, s.out.VersionTags) || s.tips(GradeDefaultBranch, head) {
+		return nil
+	}
+	from, err := s.histories(ctx, head, "the default branch's history")
+	s.found(GradeDefaultBranch, from)
+	return err
+}
+
+// owned looks at every branch and tag.
+func (s *search) owned(ctx context.Context) error {
+	refs, err := s.list(ctx, "the list of branches and tags", branchPrefix, tagPrefix)
+	if err != nil {
+		return err
+	}
+	branches, tags := split(refs)
+	if s.tips(GradeBranch, branches) {
+		return nil
+	}
+	from, err := s.histories(ctx, refs, "the histories of branches and tags")
+	if err != nil {
+		return err
+	}
+	inBranches, inTags := split(from)
+	if len(inBranches) > 0 {
+		s.found(GradeBranch, inBranches)
+	} else if !s.tips(GradeTag, tags) {
+		s.found(GradeTag, inTags)
+	}
+	return nil
+}
+
+func split(refs []check.Ref) (branches, tags []check.Ref) {
+	for _, ref := range refs {
+		if strings.HasPrefix(ref.Name, branchPrefix) {
+			branches = append(branches, ref)
+		} else {
+			tags = append(tags, ref)
+		}
+	}
+	return branches, tags
+}
+
+// pulls looks at proposed changes. It only tells a commit that somebody proposed
+// from one of nobody knows whom; where the list is too large, neither is known.
+func (s *search) pulls(ctx context.Context) error {
+	refs, err := s.list(ctx, "the list of proposed changes", pullPrefixes...)
+	if err != nil || s.tips(GradePull, refs) {
+		return err
+	}
+	// What a forge would get if it merged is made of the default branch.
+	refs = slices.DeleteFunc(refs, func(ref check.Ref) bool { return strings.HasSuffix(ref.Name, "/merge") })
+	slices.SortStableFunc(refs, func(a, b check.Ref) int { return cmp.Compare(number(b.Name), number(a.Name)) })
+	from, err := s.histories(ctx, refs[:min(len(refs), maxPulls)], "the histories of proposed changes")
+	s.found(GradePull, from)
+	return err
+}
+
+// number is the first number in a name: that of a change.
+func number(name string) int {
+	for part := range strings.SplitSeq(name, "/") {
+		if n, err := strconv.Atoi(part); err == nil {
+			return n
+		}
+	}
+	return 0
+}
+
+// list returns refs; none where there are too many to be read.
+func (s *search) list(ctx context.Context, what string, prefixes ...string) ([]check.Ref, error) {
+	refs, err := s.src.Refs(ctx, s.repository, prefixes...)
+	if errors.Is(err, check.ErrRepositoryTooLarge) {
+		s.unread(what)
+		return nil, nil
+	}
+	return refs, err
+}
+
+// histories returns those of refs whose history holds the commit.
+func (s *search) histories(ctx context.Context, refs []check.Ref, what string) ([]check.Ref, error) {
+	if len(refs) > maxTips {
+		s.unread(what)
+		refs = refs[:maxTips]
+	}
+	if len(refs) == 0 {
+		return nil, nil
+	}
+	tips := make([]gitobj.ID, len(refs))
+	for i, ref := range refs {
+		tips[i] = ref.Commit
+	}
+	from, err := s.src.Reachable(ctx, s.repository, s.commit, tips...)
+	if errors.Is(err, check.ErrRepositoryTooLarge) {
+		s.unread(what)
+		return nil, nil
+	}
+	holds := map[gitobj.ID]bool{}
+	for _, tip := range from {
+		holds[tip] = true
+	}
+	return slices.DeleteFunc(slices.Clone(refs), func(ref check.Ref) bool { return !holds[ref.Commit] }), err
+}
+
+// tips grades by refs that point at the commit itself.
+func (s *search) tips(g Grade, refs []check.Ref) bool {
+	at := slices.DeleteFunc(slices.Clone(refs), func(ref check.Ref) bool { return ref.Commit != s.commit })
+	s.found(g, at)
+	s.out.Tip = len(at) > 0
+	return s.out.Tip
+}
+
+func (s *search) found(g Grade, refs []check.Ref) {
+	if len(refs) == 0 {
+		return
+	}
+	s.out.Grade = g
+	for _, ref := range refs[:min(len(refs), maxNamed)] {
+		s.out.Refs = append(s.out.Refs, ref.Name)
+	}
+}
+
+// unread notes what was too large; the first counts.
+func (s *search) unread(what string) { s.out.Unread = cmp.Or(s.out.Unread, what) }
+
+// versionTags returns the full names that tags of this version may have, after
+// the habits of those who publish crates; build metadata is left out.
+func versionTags(name, version string) []string {
+	version, _, _ = strings.Cut(version, "+")
+	var tags []string
+	for _, pattern := range []string{
+		"N-vV", "N-V", "N_vV", "N_V", "N/vV", "Nv/V", "N/V", "N@vV", "N@V", "vV", "V", "v/V",
+	} {
+		tags = append(tags, tagPrefix+strings.NewReplacer("N", name, "V", version).Replace(pattern))
+	}
+	return tags
+}

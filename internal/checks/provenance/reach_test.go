@@ -1,0 +1,207 @@
+package provenance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/cratefence/cratefence/internal/check"
+	"github.com/cratefence/cratefence/internal/gitobj"
+)
+
+// A history is a repository in memory: commits are letters.
+type history struct {
+	check.Source
+	parents map[string]string // of a commit, letters
+	refs    []string          // "NAME COMMIT [TARGET]"
+	large   string            // a question that is too large to answer
+	asked   []string
+}
+
+func (h *history) Refs(_ context.Context, _ string, prefixes ...string) ([]check.Ref, error) {
+	question := "refs " + prefixes[0]
+	h.asked = append(h.asked, question)
+	if h.large == question {
+		return nil, fmt.Errorf("list: %w", check.ErrRepositoryTooLarge)
+	}
+	var refs []check.Ref
+	for _, line := range h.refs {
+		fields := strings.Fields(line + " ")
+		if !slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(fields[0], p) }) {
+			continue
+		}
+		ref := check.Ref{Name: fields[0], Commit: letter(fields[1])}
+		if len(fields) > 2 {
+			ref.Target = fields[2]
+		}
+		refs = append(refs, ref)
+	}
+	return refs, nil
+}
+
+func letter(s string) gitobj.ID { return gitobj.ID{s[0]} }
+
+func (h *history) Reachable(_ context.Context, _ string, commit gitobj.ID, tips ...gitobj.ID) ([]gitobj.ID, error) {
+	question := fmt.Sprintf("reachable from %d", len(tips))
+	h.asked = append(h.asked, question)
+	if h.large == question {
+		return nil, fmt.Errorf("walk: %w", check.ErrRepositoryTooLarge)
+	}
+	var holds func(gitobj.ID) bool
+	holds = func(id gitobj.ID) bool {
+		return id == commit || slices.ContainsFunc([]byte(h.parents[string(id[:1])]), func(p byte) bool { return holds(gitobj.ID{p}) })
+	}
+	return slices.DeleteFunc(slices.Clone(tips), func(tip gitobj.ID) bool { return !holds(tip) }), nil
+}
+
+// The default branch is a-b-c; d branches off b, e off d; f is proposed on c, g
+// after it; x is in nobody's history.
+var forked = map[string]string{"b": "a", "c": "b", "d": "b", "e": "d", "f": "c", "g": "f", "x": "c"}
+
+func TestFindReach(t *testing.T) {
+	const head = "HEAD c refs/heads/main"
+	main := []string{head, "refs/heads/main c"}
+	likely, owned, pulls := "refs HEAD", "refs refs/heads/", "refs refs/pull/"
+	tests := []struct {
+		name      string
+		refs      []string
+		commit    string
+		large     string
+		want      Reach
+		wantAsked []string
+	}{
+		{
+			name: "a tag of the version", refs: append(main, "refs/tags/v1.0.0 b"), commit: "b",
+			want:      Reach{Grade: GradeVersionTag, Refs: []string{"refs/tags/v1.0.0"}, Tip: true},
+			wantAsked: []string{likely},
+		}, {
+			name: "a tag of the version and the package", refs: append(main, "refs/tags/demo-v1.0.0 b"), commit: "b",
+			want:      Reach{Grade: GradeVersionTag, Refs: []string{"refs/tags/demo-v1.0.0"}, Tip: true},
+			wantAsked: []string{likely},
+		}, {
+			name: "the tip of the default branch", refs: main, commit: "c",
+			want:      Reach{Grade: GradeDefaultBranch, Refs: []string{"refs/heads/main"}, Tip: true},
+			wantAsked: []string{likely},
+		}, {
+			// v1.0.0-rc.1 begins as v1.0.0 does and is another version.
+			name: "a tag of another version", refs: append(main, "refs/tags/v1.0.0-rc.1 b"), commit: "b",
+			want:      Reach{Grade: GradeDefaultBranch, Refs: []string{"refs/heads/main"}},
+			wantAsked: []string{likely, "reachable from 1"},
+		}, {
+			name: "in another branch", refs: append(main, "refs/heads/0.9 e", "refs/tags/old e"), commit: "d",
+			want:      Reach{Grade: GradeBranch, Refs: []string{"refs/heads/0.9"}},
+			wantAsked: []string{likely, "reachable from 1", owned, "reachable from 3"},
+		}, {
+			name: "the tip of another branch", refs: append(main, "refs/heads/0.9 d"), commit: "d",
+			want:      Reach{Grade: GradeBranch, Refs: []string{"refs/heads/0.9"}, Tip: true},
+			wantAsked: []string{likely, "reachable from 1", owned},
+		}, {
+			name: "another tag", refs: append(main, "refs/tags/other d"), commit: "d",
+			want:      Reach{Grade: GradeTag, Refs: []string{"refs/tags/other"}, Tip: true},
+			wantAsked: []string{likely, "reachable from 1", owned, "reachable from 2"},
+		}, {
+			name: "before another tag", refs: append(main, "refs/tags/other e"), commit: "d",
+			want:      Reach{Grade: GradeTag, Refs: []string{"refs/tags/other"}},
+			wantAsked: []string{likely, "reachable from 1", owned, "reachable from 2"},
+		}, {
+			name: "proposed", refs: append(main, "refs/pull/7/head f", "refs/pull/7/merge g"), commit: "f",
+			want:      Reach{Grade: GradePull, Refs: []string{"refs/pull/7/head"}, Tip: true},
+			wantAsked: []string{likely, "reachable from 1", owned, "reachable from 1", pulls},
+		}, {
+			name: "proposed, and more since", refs: append(main, "refs/merge-requests/7/head g"), commit: "f",
+			want:      Reach{Grade: GradePull, Refs: []string{"refs/merge-requests/7/head"}},
+			wantAsked: []string{likely, "reachable from 1", owned, "reachable from 1", pulls, "reachable from 1"},
+		}, {
+			// The imposter: a child of the default branch that only a fork has.
+			name: "nobody's", refs: append(main, "refs/pull/7/head g", "refs/tags/v1.0.0 b"), commit: "x",
+			want:      Reach{Grade: GradeUnreachable},
+			wantAsked: []string{likely, "reachable from 1", owned, "reachable from 2", pulls, "reachable from 1"},
+		}, {
+			name: "a repository without refs", commit: "x",
+			want:      Reach{Grade: GradeUnreachable},
+			wantAsked: []string{likely, owned, pulls},
+		}, {
+			name: "too long a history", refs: main, commit: "x", large: "reachable from 1",
+			want:      Reach{Grade: GradeUnknown, Unread: "the default branch's history"},
+			wantAsked: []string{likely, "reachable from 1", owned, "reachable from 1", pulls},
+		}, {
+			// What was found stands, whatever else could not be read.
+			name: "too long a history, and a tag", refs: append(main, "refs/tags/other d"), commit: "d", large: "reachable from 1",
+			want:      Reach{Grade: GradeTag, Refs: []string{"refs/tags/other"}, Tip: true, Unread: "the default branch's history"},
+			wantAsked: []string{likely, "reachable from 1", owned, "reachable from 2"},
+		}, {
+			name: "too many refs", refs: main, commit: "x", large: owned,
+			want:      Reach{Grade: GradeUnknown, Unread: "the list of branches and tags"},
+			wantAsked: []string{likely, "reachable from 1", owned, pulls},
+		},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			h := &history{parents: forked, refs: test.refs, large: test.large}
+			got, err := FindReach(t.Context(), h, "https://example.com/o/r", letter(test.commit), "demo", "1.0.0+build.5")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(test.refs) > 0 {
+				test.want.DefaultBranch = "refs/heads/main"
+			}
+			got.VersionTags = nil
+			if diff := cmp.Diff(test.want, *got); diff != "" {
+				t.Errorf("reach (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(test.wantAsked, h.asked); diff != "" {
+				t.Errorf("asked (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// A tag of this version that points elsewhere is told.
+func TestVersionTagElsewhere(t *testing.T) {
+	h := &history{parents: forked, refs: []string{"HEAD c refs/heads/main", "refs/tags/v1.0.0 c", "refs/tags/v1.0.0-rc.1 b"}}
+	got, err := FindReach(t.Context(), h, "https://example.com/o/r", letter("b"), "demo", "1.0.0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []check.Ref{{Name: "refs/tags/v1.0.0", Commit: letter("c")}}
+	if diff := cmp.Diff(want, got.VersionTags); diff != "" || got.Grade != GradeDefaultBranch {
+		t.Errorf("%s; tags (-want +got):\n%s", got.Grade, diff)
+	}
+}
+
+// A server that fails in the middle gives no grade.
+func TestFindReachBroken(t *testing.T) {
+	broken := errors.New("out of memory")
+	if got, err := FindReach(t.Context(), brokenHistory{err: broken}, "", letter("b"), "demo", "1.0.0"); !errors.Is(err, broken) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
+type brokenHistory struct {
+	check.Source
+	err error
+}
+
+func (b brokenHistory) Refs(context.Context, string, ...string) ([]check.Ref, error) {
+	return []check.Ref{{Name: "HEAD", Commit: letter("c")}}, nil
+}
+
+func (b brokenHistory) Reachable(context.Context, string, gitobj.ID, ...gitobj.ID) ([]gitobj.ID, error) {
+	return nil, b.err
+}
+
+func TestOwned(t *testing.T) {
+	for _, g := range []Grade{"", "anything", GradePull, GradeUnknown, GradeUnreachable, GradeAbsent} {
+		if g.Owned() {
+			t.Errorf("%q is the owner's", g)
+		}
+	}
+	if !GradeTag.Owned() {
+		t.Error("a tag is not the owner's")
+	}
+}
