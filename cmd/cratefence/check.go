@@ -180,7 +180,9 @@ func registrySubject(ctx context.Context, cfg Config, out *egress.Egress, name, 
 		return nil, err
 	}
 	release := crate.Release{Name: line.Name, Version: line.Vers, Checksum: line.Cksum}
-	return runner.NewSubject(release, data, cfg.crateLimits()), nil
+	subject := runner.NewSubject(release, data, cfg.crateLimits())
+	subject.Index = &line
+	return subject, nil
 }
 
 // fileSubject reads a .crate; its file name says which release it claims to be.

@@ -84,8 +84,15 @@ type WorkerConfig struct {
 	MaxCheckTimeout Duration `toml:"max_check_timeout"`
 	// How often lost runs are looked for.
 	RescueEvery Duration `toml:"rescue_every"`
-	// How often runs of newer check versions are queued.
+	// How often runs of newer check versions, and of checks whose answers have
+	// grown old, are queued.
 	RefillEvery Duration `toml:"refill_every"`
+	// How many answers are asked for again in an hour because they have grown old,
+	// such as whether a commit is still public. The results before stay on record.
+	// 0: none.
+	RechecksPerHour int `toml:"rechecks_per_hour"`
+	// How old an answer is then. "0s": each check's own time, a week for most.
+	RecheckEvery Duration `toml:"recheck_every"`
 }
 
 // EgressConfig is what this service may reach. Without exceptions it speaks
@@ -125,9 +132,10 @@ func defaultConfig() Config {
 		Limits:    LimitsConfig{CrateBytes: 64 << 20, UnpackedBytes: 512 << 20, Files: 50_000},
 		Worker: WorkerConfig{
 			Checks: 4, Fetches: 4,
-			FetchTimeout: Duration(2 * time.Minute),
-			RescueEvery:  Duration(5 * time.Second),
-			RefillEvery:  Duration(time.Minute),
+			FetchTimeout:    Duration(2 * time.Minute),
+			RescueEvery:     Duration(5 * time.Second),
+			RefillEvery:     Duration(time.Minute),
+			RechecksPerHour: 600,
 		},
 	}
 }
@@ -180,6 +188,8 @@ func (c Config) validate() error {
 		return errors.New("worker.checks and worker.fetches must be at least 1")
 	case c.Worker.FetchTimeout <= 0 || c.Worker.RescueEvery <= 0 || c.Worker.RefillEvery <= 0:
 		return errors.New("worker.fetch_timeout, worker.rescue_every and worker.refill_every must be above 0s")
+	case c.Worker.RechecksPerHour < 0 || c.Worker.RecheckEvery < 0:
+		return errors.New("worker.rechecks_per_hour and worker.recheck_every must not be negative")
 	case c.Worker.MaxCheckTimeout < 0:
 		return errors.New("worker.max_check_timeout must not be negative")
 	case c.Limits.CrateBytes < 1 || c.Limits.UnpackedBytes < 1 || c.Limits.Files < 1:

@@ -23,6 +23,7 @@ import (
 type database interface {
 	intake.Store
 	runs.Store
+	runs.Answers
 	auth.Store
 	worker.Releases
 	api.Crates

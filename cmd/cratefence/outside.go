@@ -8,8 +8,10 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/cratefence/cratefence/internal/check"
 	"github.com/cratefence/cratefence/internal/crate"
 	"github.com/cratefence/cratefence/internal/egress"
+	"github.com/cratefence/cratefence/internal/index"
 	"github.com/cratefence/cratefence/internal/intake"
 	"github.com/cratefence/cratefence/internal/upstream"
 )
@@ -81,6 +83,20 @@ func (d downloads) fetch(ctx context.Context, name, version, from string, sum cr
 		return nil, fmt.Errorf("download %s@%s: %w", name, version, err)
 	}
 	return data, nil
+}
+
+// indexLines is the registry as checks see it: it says why there is no line.
+type indexLines struct{ client *upstream.Client }
+
+func (l indexLines) Line(ctx context.Context, name, version string) (index.Line, error) {
+	line, err := l.client.Line(ctx, name, version)
+	switch {
+	case errors.Is(err, upstream.ErrNotFound):
+		err = fmt.Errorf("%w: %w", check.ErrNotInRegistry, err)
+	case errors.Is(err, upstream.ErrUnreachable):
+		err = fmt.Errorf("%w: %w", check.ErrRegistryUnreachable, err)
+	}
+	return line, err
 }
 
 // newServiceClient makes a client of the service at base, which the person at

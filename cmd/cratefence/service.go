@@ -107,6 +107,12 @@ func (s *service) assemble(cfg Config) (parts, error) {
 		return parts{}, err
 	}
 	m := newMetrics(s.db)
+	checkRuns := &runs.Runs{
+		Store: s.db, Answers: s.db, Checks: check.All(), Now: time.Now,
+		MaxTimeout:      time.Duration(cfg.Worker.MaxCheckTimeout),
+		RecheckEvery:    time.Duration(cfg.Worker.RecheckEvery),
+		RechecksPerHour: cfg.Worker.RechecksPerHour,
+	}
 	in := &intake.Intake{
 		Store: s.db, Blobs: blobs, Upstream: downloads{registry},
 		Checks: check.All(), Limits: cfg.crateLimits(), Now: time.Now,
@@ -114,12 +120,9 @@ func (s *service) assemble(cfg Config) (parts, error) {
 	return parts{
 		handler: s.routes(cfg, in, secrets, m),
 		worker: worker.Config{
-			Intake: in,
-			Runs: &runs.Runs{
-				Store: s.db, Checks: check.All(), Now: time.Now,
-				MaxTimeout: time.Duration(cfg.Worker.MaxCheckTimeout),
-			},
-			Releases: s.db, Blobs: blobs, Source: gitsource.New(out, gitsource.DefaultLimits), Limits: cfg.crateLimits(),
+			Intake:   in,
+			Runs:     checkRuns,
+			Releases: s.db, Blobs: blobs, Source: gitsource.New(out, gitsource.DefaultLimits), Index: indexLines{registry}, Limits: cfg.crateLimits(),
 			Observe: m.observe, Log: s.log,
 			Checks: cfg.Worker.Checks, Fetches: cfg.Worker.Fetches,
 			FetchTimeout: time.Duration(cfg.Worker.FetchTimeout),

@@ -155,7 +155,7 @@ func (w *world) checked(ctx context.Context, db database) (int, error) {
 		}
 		answered := 0
 		for _, s := range states[release.ID] {
-			if s.Newest != nil {
+			if s.Counts != nil {
 				answered++
 			}
 		}

@@ -101,8 +101,8 @@ func (s *server) states(ctx context.Context, release store.ID) (counting, pendin
 		return nil, nil, err
 	}
 	for _, state := range states[release] {
-		if state.Newest != nil {
-			counting = append(counting, *state.Newest)
+		if state.Counts != nil {
+			counting = append(counting, *state.Counts)
 		}
 		if state.Pending != nil {
 			pending = append(pending, *state.Pending)

@@ -115,10 +115,10 @@ func (m *memory) CheckStates(_ context.Context, ids ...store.ID) (map[store.ID][
 				byCheck[r.Check], names = state, append(names, r.Check)
 			}
 			switch {
-			case r.Status != store.Completed && state.Newest == nil:
+			case r.Status != store.Completed && state.Counts == nil:
 				state.Pending = &r
-			case r.Status == store.Completed && state.Newest == nil:
-				state.Newest = &r
+			case r.Status == store.Completed && state.Counts == nil:
+				state.Counts = &r
 			}
 		}
 		slices.Sort(names)

@@ -117,6 +117,12 @@ func (c Conclusion) Rank() int {
 	return slices.Index(Conclusions, Error)
 }
 
+// Known reports whether a run that ended so learned what it asked. A later run
+// that did not leaves its answer in force.
+func (c Conclusion) Known() bool {
+	return c == Success || c == Failure || c == Neutral
+}
+
 // Level says how much a finding weighs, in SARIF's words.
 type Level string
 

@@ -1,7 +1,7 @@
 // Package runs is the life of a check run: queued when a release is published,
 // begun and finished by whoever executes it (a worker today, a third party's
 // checker later), tried again after our own trouble, rescued when its worker is
-// lost, queued anew when a check's version is raised.
+// lost, queued anew when a check's version is raised or its answer grows old.
 //
 // It knows nothing of queues or of how a check is executed.
 package runs
@@ -24,8 +24,8 @@ type Store interface {
 	// StartRun moves a queued run to in_progress under a lease, until the
 	// deadline. It wraps store.ErrConflict when the run is not queued.
 	StartRun(ctx context.Context, id store.ID, lease string, at, deadline time.Time) (store.CheckRun, error)
-	// FinishRun completes a run in progress, keeps its crate's facts and queues
-	// the next attempt where asked. It wraps store.ErrConflict when the run is not
+	// FinishRun completes a run in progress, keeps its crate's facts, notes when
+	// its answer grows old and queues the next attempt where asked. It wraps store.ErrConflict when the run is not
 	// in progress under that lease: somebody else has finished it.
 	FinishRun(ctx context.Context, f store.Finish) error
 	// OverdueRuns returns runs in progress whose deadline is before now, oldest first.
@@ -52,11 +52,17 @@ const margin = 15 * time.Second
 
 // Runs leads check runs through their life.
 type Runs struct {
-	Store  Store
-	Checks []*check.Check
+	Store   Store
+	Answers Answers // nil: none is asked for again
+	Checks  []*check.Check
 	// MaxTimeout caps every check's own timeout; 0 leaves them.
 	MaxTimeout time.Duration
-	Now        func() time.Time
+	// RecheckEvery replaces the pace of every check that asks again; 0 leaves it.
+	RecheckEvery time.Duration
+	// RechecksPerHour bounds how often, over all checks, an old answer is asked for
+	// again; 0 is never.
+	RechecksPerHour int
+	Now             func() time.Time
 }
 
 // A Begun run is being executed by us.
@@ -64,6 +70,8 @@ type Begun struct {
 	Run     store.CheckRun
 	Check   *check.Check
 	Timeout time.Duration
+	// Previous is for the check's Subject.
+	Previous *check.Previous
 }
 
 // Begin claims a queued run. An error that wraps ErrNotRunnable is final: the
@@ -80,6 +88,10 @@ func (r *Runs) Begin(ctx context.Context, id store.ID) (Begun, error) {
 	if c == nil || c.Version != run.CheckVersion {
 		return Begun{}, r.abandon(ctx, run)
 	}
+	previous, err := r.previous(ctx, c, run)
+	if err != nil {
+		return Begun{}, err
+	}
 	timeout := r.Timeout(c)
 	now := r.Now()
 	run, err = r.Store.StartRun(ctx, id, rand.Text(), now, now.Add(timeout+margin))
@@ -89,7 +101,7 @@ func (r *Runs) Begin(ctx context.Context, id store.ID) (Begun, error) {
 	if err != nil {
 		return Begun{}, err
 	}
-	return Begun{Run: run, Check: c, Timeout: timeout}, nil
+	return Begun{Run: run, Check: c, Timeout: timeout, Previous: previous}, nil
 }
 
 // abandon completes a queued run that we cannot execute. One of an older version
@@ -123,12 +135,9 @@ func (r *Runs) abandon(ctx context.Context, run store.CheckRun) error {
 // Finish stores a report. A run that was rescued meanwhile keeps what rescue
 // wrote, and the late report is dropped: its next attempt will say it again.
 func (r *Runs) Finish(ctx context.Context, b Begun, report check.Report) error {
-	now := r.Now()
-	err := r.Store.FinishRun(ctx, store.Finish{
-		Run: b.Run.ID, Lease: b.Run.Lease, Report: report, At: now,
-		Retry:     nextTry(b.Run.Attempt, report, now),
-		KeepFacts: b.Check.About == check.AboutCrate && knows(report.Conclusion),
-	})
+	finish := r.finish(b.Check, b.Run, report)
+	finish.KeepFacts = b.Check.About == check.AboutCrate && report.Conclusion.Known()
+	err := r.Store.FinishRun(ctx, finish)
 	if errors.Is(err, store.ErrConflict) {
 		return nil
 	}
@@ -151,10 +160,7 @@ func (r *Runs) Rescue(ctx context.Context) (int, error) {
 			Title:      "The worker that ran this check was lost",
 			Summary:    "It began at " + run.StartedAt.Format(time.RFC3339) + " and did not report in time. This says nothing about the crate.",
 		}
-		err := r.Store.FinishRun(ctx, store.Finish{
-			Run: run.ID, Lease: run.Lease, Report: report, At: now,
-			Retry: nextTry(run.Attempt, report, now),
-		})
+		err := r.Store.FinishRun(ctx, r.finish(r.check(run.Check), run, report))
 		if errors.Is(err, store.ErrConflict) {
 			continue
 		}
@@ -198,6 +204,20 @@ func (r *Runs) Timeout(c *check.Check) time.Duration {
 	return c.Timeout
 }
 
+// finish completes a run by a check, nil for one that is not here, and says what
+// follows it: another try, or in time the same question again.
+func (r *Runs) finish(c *check.Check, run store.CheckRun, report check.Report) store.Finish {
+	now := r.Now()
+	f := store.Finish{
+		Run: run.ID, Lease: run.Lease, Report: report, At: now,
+		Retry: nextTry(run.Attempt, report, now),
+	}
+	if c != nil && f.Retry.IsZero() {
+		f.Recheck = r.nextRecheck(c, run, report, now)
+	}
+	return f
+}
+
 // nextTry says when the next attempt may start; zero for none.
 func nextTry(attempt int, report check.Report, now time.Time) time.Time {
 	if attempt > len(backoff) {
@@ -219,9 +239,4 @@ func nextTry(attempt int, report check.Report, now time.Time) time.Time {
 		return report.RetryAt
 	}
 	return time.Time{}
-}
-
-// knows reports whether a run with this conclusion learned what it asked.
-func knows(c check.Conclusion) bool {
-	return c == check.Success || c == check.Failure || c == check.Neutral
 }

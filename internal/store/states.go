@@ -12,14 +12,25 @@ func States(runs []CheckRun) map[ID][]CheckState {
 			of = append(of, CheckState{Check: run.Check})
 		}
 		state := &of[len(of)-1]
-		if run.Status == Completed {
-			state.Newest = &runs[i]
-		} else {
+		switch {
+		case run.Status != Completed:
 			state.Pending = &runs[i]
+		case run.Overrides(state.Counts):
+			state.Counts, state.Later = &runs[i], nil
+		default:
+			state.Later = &runs[i]
 		}
 		states[run.ReleaseID] = of
 	}
 	return states
+}
+
+// Overrides reports whether r, completed, counts in place of an earlier attempt
+// by the same version of the check, nil for none. What was once known stays in
+// force until something else is known: a host that is away, or trouble of ours,
+// takes nothing back.
+func (r CheckRun) Overrides(earlier *CheckRun) bool {
+	return earlier == nil || r.Report.Conclusion.Known() || !earlier.Report.Conclusion.Known()
 }
 
 // FactsReplace reports whether the facts of r take the place of those of kept:

@@ -191,8 +191,8 @@ const (
 )
 
 // A CheckRun is one execution of a check on a release. (release, check, check
-// version, attempt) is unique. A completed run never changes; the newest attempt
-// of the newest check version counts.
+// version, attempt) is unique. A completed run never changes; which of several
+// counts is said by Overrides.
 type CheckRun struct {
 	ID           ID
 	ReleaseID    ID
@@ -202,6 +202,8 @@ type CheckRun struct {
 	Check        string
 	CheckVersion int
 	Attempt      int // 1 is the first
+	// Again: queued because the answer before it had grown old.
+	Again bool
 	Status       Status
 	QueuedAt     time.Time
 	RunAfter     time.Time // not to be started before; zero is at once
@@ -222,17 +224,24 @@ type Finish struct {
 	At     time.Time
 	// Retry, when set, queues the next attempt, to start no earlier than that.
 	Retry time.Time
+	// Recheck, when set, is when the answer has grown old: see QueueRechecks.
+	Recheck time.Time
 	// KeepFacts keeps the report's facts for the crate, unless facts of the same
 	// check from a newer version are kept already.
 	KeepFacts bool
 }
 
-// CheckState is all there is to show of one check on one release.
+// CheckState is all there is to show of one check on one release, of the newest
+// version of the check.
 type CheckState struct {
 	Check string
-	// Newest is the newest completed run, nil if none has completed.
-	Newest *CheckRun
-	// Pending is the run queued or in progress after it, nil if none.
+	// Counts is the completed run whose report is in force, nil if none has
+	// completed.
+	Counts *CheckRun
+	// Later is the newest run completed after it, nil if none: it could not know,
+	// and changes nothing.
+	Later *CheckRun
+	// Pending is the run queued or in progress after them, nil if none.
 	Pending *CheckRun
 }
 

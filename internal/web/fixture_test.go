@@ -42,7 +42,7 @@ func serve(f *fake) http.Handler {
 
 // did is a check that has reported.
 func did(name string, report check.Report) store.CheckState {
-	return store.CheckState{Check: name, Newest: &store.CheckRun{
+	return store.CheckState{Check: name, Counts: &store.CheckRun{
 		Check: name, CheckVersion: 1, Attempt: 1, Status: store.Completed, Report: report,
 		QueuedAt: ago(9 * time.Minute), StartedAt: ago(8*time.Minute + 1300*time.Millisecond), CompletedAt: ago(8 * time.Minute),
 	}}
@@ -62,7 +62,7 @@ func isQueued(name string) store.CheckState {
 
 // willRetry adds the try that is to come.
 func willRetry(s store.CheckState, in time.Duration) store.CheckState {
-	s.Pending = &store.CheckRun{Check: s.Check, CheckVersion: 1, Attempt: 2, Status: store.Queued, QueuedAt: s.Newest.CompletedAt, RunAfter: now.Add(in)}
+	s.Pending = &store.CheckRun{Check: s.Check, CheckVersion: 1, Attempt: 2, Status: store.Queued, QueuedAt: s.Counts.CompletedAt, RunAfter: now.Add(in)}
 	return s
 }
 

@@ -99,14 +99,14 @@ func (s *site) noPolicy(sub subject) *policy {
 	switch {
 	case i < 0:
 		return &policy{Waiting: "Nobody has looked for one yet."}
-	case sub.states[i].Newest == nil:
+	case sub.states[i].Counts == nil:
 		return &policy{Waiting: "The check that looks for one has not reported yet."}
 	}
 	tab := tabChecks
 	if s.security(name) {
 		tab = tabSecurity
 	}
-	title := cmp.Or(clip(sub.states[i].Newest.Report.Title, maxSentence), "Whether there is one could not be known")
+	title := cmp.Or(clip(sub.states[i].Counts.Report.Title, maxSentence), "Whether there is one could not be known")
 	return &policy{Waiting: title + ".", Details: sub.address(tab) + "#" + rowID(name)}
 }
 

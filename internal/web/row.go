@@ -99,18 +99,18 @@ func (s *site) row(state store.CheckState) checkRow {
 	if _, known := s.checks[state.Check]; known {
 		row.URL = "/checks/" + state.Check
 	}
-	if state.Newest == nil {
+	if state.Counts == nil {
 		return row
 	}
-	report := state.Newest.Report
+	report := state.Counts.Report
 	row.Sentence = cmp.Or(clip(report.Title, maxSentence), "The check gave no title")
-	row.When = s.clock().ago(state.Newest.CompletedAt)
+	row.When = s.clock().ago(state.Counts.CompletedAt)
 	row.Summary = s.markdown.Render(clip(report.Summary, maxSummary), rowHeading)
 	row.Text = s.markdown.Render(clip(report.Text, maxText), rowHeading)
 	row.Findings = findings(row.ID, report)
 	row.More = max(0, len(report.Findings)-maxFindings)
 	row.Metrics = metrics(report.Metrics)
-	row.Run = s.run(*state.Newest)
+	row.Run = s.run(*state.Counts)
 	return row
 }
 

@@ -47,8 +47,8 @@ func (m mark) rank() int { return slices.Index(order, m) }
 // for. A conclusion that this program does not know is an error of ours.
 func markOf(s store.CheckState) mark {
 	switch {
-	case s.Newest != nil:
-		if m, ok := conclusionMarks[s.Newest.Report.Conclusion]; ok {
+	case s.Counts != nil:
+		if m, ok := conclusionMarks[s.Counts.Report.Conclusion]; ok {
 			return m
 		}
 		return conclusionMarks[check.Error]

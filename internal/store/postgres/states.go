@@ -7,8 +7,8 @@ import (
 	"github.com/cratefence/cratefence/internal/store"
 )
 
-// CheckStates returns what counts of each check on each release: of the newest
-// version of the check, the newest completed run and the one under way.
+// CheckStates returns where each check stands on each release: of its newest
+// version, the newest completed run, the newest that knew, and the one under way.
 func (s *Store) CheckStates(ctx context.Context, releases ...store.ID) (map[store.ID][]store.CheckState, error) {
 	rows, err := s.pool.Query(ctx, `
 		SELECT `+runColumns+` FROM `+runTables+`
@@ -16,10 +16,14 @@ func (s *Store) CheckStates(ctx context.Context, releases ...store.ID) (map[stor
 		AND cr.check_version = (
 			SELECT max(n.check_version) FROM check_runs n
 			WHERE n.release_id = cr.release_id AND n.check_name = cr.check_name)
-		AND (cr.status <> 'completed' OR cr.attempt = (
+		AND (cr.status <> 'completed' OR cr.attempt IN (
 			SELECT max(n.attempt) FROM check_runs n
 			WHERE n.release_id = cr.release_id AND n.check_name = cr.check_name
-			AND n.check_version = cr.check_version AND n.status = 'completed'))
+			AND n.check_version = cr.check_version AND n.status = 'completed'
+			UNION ALL
+			SELECT max(n.attempt) FROM check_runs n
+			WHERE n.release_id = cr.release_id AND n.check_name = cr.check_name
+			AND n.check_version = cr.check_version AND n.conclusion IN ('success', 'failure', 'neutral')))
 		ORDER BY cr.release_id, cr.check_name, cr.attempt`, releases)
 	runs, err := collect(rows, err, scanRun)
 	if err != nil {

@@ -11,13 +11,13 @@ import (
 )
 
 const (
-	runColumns = `cr.id, cr.release_id, c.name, r.version, r.checksum, cr.check_name, cr.check_version, cr.attempt,
+	runColumns = `cr.id, cr.release_id, c.name, r.version, r.checksum, cr.check_name, cr.check_version, cr.attempt, cr.again,
 		cr.status, cr.queued_at, cr.run_after, cr.started_at, cr.deadline, cr.completed_at, cr.lease, cr.report`
 	runTables = `check_runs cr JOIN releases r ON r.id = cr.release_id JOIN crates c ON c.id = r.crate_id`
 )
 
 func scanRun(row scanner) (run store.CheckRun, err error) {
-	err = row.Scan(&run.ID, &run.ReleaseID, &run.Crate, &run.Version, (*digest)(&run.Checksum), &run.Check, &run.CheckVersion, &run.Attempt,
+	err = row.Scan(&run.ID, &run.ReleaseID, &run.Crate, &run.Version, (*digest)(&run.Checksum), &run.Check, &run.CheckVersion, &run.Attempt, &run.Again,
 		&run.Status, (*instant)(&run.QueuedAt), (*instant)(&run.RunAfter), (*instant)(&run.StartedAt), (*instant)(&run.Deadline),
 		(*instant)(&run.CompletedAt), &run.Lease, document{&run.Report})
 	return run, found(err)
@@ -88,6 +88,11 @@ func (s *Store) finish(ctx context.Context, tx *sql.Tx, f store.Finish) error {
 	if f.KeepFacts {
 		if err := keepFacts(ctx, tx, run, f); err != nil {
 			return fmt.Errorf("keep facts: %w", err)
+		}
+	}
+	if !f.Recheck.IsZero() {
+		if err := dueAgain(ctx, tx, run, f.Recheck); err != nil {
+			return fmt.Errorf("note when to ask again: %w", err)
 		}
 	}
 	if f.Retry.IsZero() {

@@ -109,6 +109,6 @@ func testLargeReport(t *testing.T, db Database) {
 	large.Facts = json.RawMessage(`"` + strings.Repeat("f", check.MaxFacts-2) + `"`)
 	run := start(t, db, r.ID, "archive")
 	finish(t, db, run, func(f *store.Finish) { f.Report, f.KeepFacts = large, true })
-	got := must(db.CheckStates(t.Context(), r.ID))(t)[r.ID][0].Newest.Report
+	got := must(db.CheckStates(t.Context(), r.ID))(t)[r.ID][0].Counts.Report
 	same(t, "report", large, got)
 }

@@ -287,12 +287,12 @@ func testCheckStates(t *testing.T, db Database) {
 	finish(t, db, start(t, db, a.ID, "provenance"), func(f *store.Finish) { f.Report, f.Retry = report(check.Error), noon })
 	start(t, db, a.ID, "provenance")
 	same(t, "one done, one tried again", []store.CheckState{
-		{Check: "archive", Newest: runOf(a.ID, "archive", 1, 1)},
-		{Check: "provenance", Newest: runOf(a.ID, "provenance", 2, 1), Pending: runOf(a.ID, "provenance", 2, 2)},
+		{Check: "archive", Counts: runOf(a.ID, "archive", 1, 1)},
+		{Check: "provenance", Counts: runOf(a.ID, "provenance", 2, 1), Pending: runOf(a.ID, "provenance", 2, 2)},
 	}, states()[a.ID])
 
 	finish(t, db, *runOf(a.ID, "provenance", 2, 2), nil)
-	same(t, "the newest attempt counts", runOf(a.ID, "provenance", 2, 2), states()[a.ID][1].Newest)
+	same(t, "the newest attempt counts", runOf(a.ID, "provenance", 2, 2), states()[a.ID][1].Counts)
 
 	if _, err := db.QueueStale(ctx, store.CheckRef{Name: "archive", Version: 2}, noon, 1); err != nil { // of bare, the newest
 		t.Fatal(err)

@@ -14,6 +14,7 @@ import (
 type Store interface {
 	intake.Store
 	runs.Store
+	runs.Answers
 	auth.Store
 	Reader
 
