@@ -74,6 +74,19 @@ type Begun struct {
 	Previous *check.Previous
 }
 
+// CheckOf returns the check that a run is to execute, or nil where that is none of
+// ours: Begin then says what becomes of the run.
+func (r *Runs) CheckOf(ctx context.Context, id store.ID) (*check.Check, error) {
+	run, err := r.Store.Run(ctx, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return r.check(run.Check), nil
+}
+
 // Begin claims a queued run. An error that wraps ErrNotRunnable is final: the
 // job that led here has nothing left to do.
 func (r *Runs) Begin(ctx context.Context, id store.ID) (Begun, error) {

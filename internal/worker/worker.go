@@ -53,7 +53,8 @@ type Config struct {
 	Observe  Observer
 	Log      *slog.Logger
 
-	// Checks and Fetches bound how many runs and downloads go on at once.
+	// Checks and Fetches bound how many runs and downloads go on at once; of runs
+	// that need a repository, as many again.
 	Checks, Fetches int
 	// FetchTimeout bounds one download.
 	FetchTimeout time.Duration
@@ -65,6 +66,10 @@ type Config struct {
 // refillBatch is how many stale runs of a check are queued at a time: enough to
 // keep workers busy, few enough that fresh releases never queue behind a backlog.
 const refillBatch = 200
+
+// sourceQueue is where runs wait that need a repository. A host that lets us wait
+// holds up others of its kind, and no check that needs nobody.
+const sourceQueue = "source"
 
 // grace is what the queue gives a job beyond the longest timeout, to read and to
 // store, before it takes the job for lost.
@@ -81,13 +86,15 @@ type Worker[TTx any] struct {
 // method.
 func Start[TTx any](ctx context.Context, cfg Config, newClient func(*river.Config) (*river.Client[TTx], error)) (*Worker[TTx], error) {
 	workers := river.NewWorkers()
-	river.AddWorker(workers, &runWorker{cfg: cfg})
+	runs := &runWorker{cfg: cfg}
+	river.AddWorker(workers, runs)
 	river.AddWorker(workers, &intakeWorker{cfg: cfg})
 	client, err := newClient(&river.Config{
 		Logger: slog.New(warnings{cfg.Log.Handler()}).With("part", "queue"),
 		Queues: map[string]river.QueueConfig{
-			"checks": {MaxWorkers: cfg.Checks},
-			"intake": {MaxWorkers: cfg.Fetches},
+			store.CheckQueue:  {MaxWorkers: cfg.Checks},
+			sourceQueue:       {MaxWorkers: cfg.Checks},
+			store.IntakeQueue: {MaxWorkers: cfg.Fetches},
 		},
 		Workers: workers,
 		// The queue's own pause between fetches would leave eight workers at a
@@ -100,6 +107,10 @@ func Start[TTx any](ctx context.Context, cfg Config, newClient func(*river.Confi
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open queue: %w", err)
+	}
+	runs.insert = func(ctx context.Context, job store.RunJob, opts *river.InsertOpts) error {
+		_, err := client.Insert(ctx, job, opts)
+		return err
 	}
 	// The queue lives until Stop, not until the caller's context ends: stopping
 	// in order lets running checks write their reports.
@@ -189,12 +200,16 @@ func (cfg *Config) refill(ctx context.Context) {
 // own: package runner keeps that one.
 type runWorker struct {
 	river.WorkerDefaults[store.RunJob]
-	cfg Config
+	cfg    Config
+	insert func(context.Context, store.RunJob, *river.InsertOpts) error
 }
 
 // Work executes one run. It returns an error only when the store did not answer:
 // then the queue tries again. Everything else ends in the run's report.
 func (w *runWorker) Work(ctx context.Context, job *river.Job[store.RunJob]) error {
+	if moved, err := w.move(ctx, job); moved || err != nil {
+		return err
+	}
 	begun, err := w.cfg.Runs.Begin(ctx, job.Args.Run)
 	if errors.Is(err, runs.ErrNotRunnable) {
 		return nil
@@ -213,6 +228,21 @@ func (w *runWorker) Work(ctx context.Context, job *river.Job[store.RunJob]) erro
 	}
 	// The report is written even when the server is stopping.
 	return w.cfg.Runs.Finish(context.WithoutCancel(ctx), begun, report)
+}
+
+// move puts the job of a run that needs a repository into the queue for those. A
+// crash on the way leaves two jobs, of which one finds nothing left to do.
+func (w *runWorker) move(ctx context.Context, job *river.Job[store.RunJob]) (bool, error) {
+	if job.Queue == sourceQueue {
+		return false, nil
+	}
+	c, err := w.cfg.Runs.CheckOf(ctx, job.Args.Run)
+	if err != nil || c == nil || c.Needs&check.NeedsSource == 0 {
+		return false, err
+	}
+	return true, w.insert(ctx, job.Args, &river.InsertOpts{
+		Queue: sourceQueue, MaxAttempts: store.RunTries, Priority: job.Priority,
+	})
 }
 
 func (w *runWorker) execute(ctx context.Context, begun runs.Begun) (check.Report, error) {
