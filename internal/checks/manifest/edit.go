@@ -1,0 +1,116 @@
+package manifest
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/cratefence/cratefence/internal/crate"
+)
+
+// An Edit is a habit of authors and release tools that makes a published manifest
+// differ from the commit it names.
+type Edit string
+
+// The edits.
+const (
+	EditVersion   Edit = "version-bump"           // the version, raised when publishing and committed later
+	EditSibling   Edit = "sibling-version"        // a dependency beside the package gets a version, or a newer one
+	EditDev       Edit = "dev-dependency-removed" // dev-dependencies taken out, for they need the package published first
+	EditDevValue  Edit = "feature-value-removed"  // the values of features that spoke of such
+	EditRegistry  Edit = "registry-name"          // git has the name of a registry, which stands for a URL
+	EditOldCargo  Edit = "older-cargo"            // the publishing cargo did not know the key
+	EditNotLooked Edit = "target-not-found"       // a target that a folder has now was not guessed then
+)
+
+func (e Edit) reason() string {
+	return map[Edit]string{
+		EditVersion:   "a version raised when publishing",
+		EditSibling:   "git has it as a path, which is given a version when publishing",
+		EditDev:       "dev-dependencies are often taken out for publishing, where they need the crate itself",
+		EditDevValue:  "it spoke of a dev-dependency that was taken out",
+		EditRegistry:  "git has the registry's name, and the author's configuration its URL",
+		EditOldCargo:  "cargos before 1.74 drop it",
+		EditNotLooked: "it is only guessed from a file of the crate",
+	}[e]
+}
+
+// recognise names the edits behind differences.
+func (c *comparison) recognise() {
+	bumped := c.bumped()
+	for i := range c.found {
+		d := &c.found[i]
+		at := d.Path
+		name, whole := dependencyOf(at)
+		switch {
+		case Dotted(at) == "package.version" && bumped:
+			d.Known = EditVersion
+		case name != "" && whole && d.Published == "" && d.Class == Dev:
+			d.Known = EditDev
+		case name != "" && at[len(at)-1] == "version" && c.isSiblingVersion(at, bumped):
+			d.Known = EditSibling
+		case name != "" && at[len(at)-1] == "registry-index" && c.isNamedRegistry(at):
+			d.Known = EditRegistry
+		case at[0] == "features" && len(at) == 2 && c.isDevValue(at[1]):
+			d.Known = EditDevValue
+		case at[0] == "lints" && c.published.tree["lints"] == nil:
+			d.Known = EditOldCargo
+		}
+	}
+}
+
+// bumped reports whether the published version is a later one than git's.
+func (c *comparison) bumped() bool {
+	git, err1 := crate.ParseVersion(textAt(c.git.tree, "package", "version"))
+	published, err2 := crate.ParseVersion(textAt(c.published.tree, "package", "version"))
+	return err1 == nil && err2 == nil && git.Compare(published) < 0
+}
+
+// isSiblingVersion reports whether a requirement is on what git has at a path, and
+// was added, or raised together with the package's version in the same form.
+func (c *comparison) isSiblingVersion(at []string, bumped bool) bool {
+	if _, local := c.git.aside[joined(key(at[:len(at)-1], "path"))]; !local {
+		return false
+	}
+	git, published := textAt(c.git.tree, at...), textAt(c.published.tree, at...)
+	if git == "" {
+		return published != ""
+	}
+	operator, version := splitOperator(git)
+	newOperator, newVersion := splitOperator(published)
+	from, err1 := crate.ParseVersion(version)
+	to, err2 := crate.ParseVersion(newVersion)
+	return bumped && operator == newOperator && err1 == nil && err2 == nil && from.Compare(to) < 0
+}
+
+func splitOperator(requirement string) (operator, version string) {
+	version = strings.TrimLeft(requirement, "=^~ ")
+	return strings.TrimSpace(strings.TrimSuffix(requirement, version)), version
+}
+
+func (c *comparison) isNamedRegistry(at []string) bool {
+	return strings.HasPrefix(textAt(c.git.tree, at...), registryNamed) && textAt(c.published.tree, at...) != ""
+}
+
+// isDevValue reports whether a feature lacks nothing but values that speak of
+// dependencies which the published manifest does not have.
+func (c *comparison) isDevValue(feature string) bool {
+	git, _ := stringsOf(tableOf(c.git.tree, "features")[feature])
+	published, ok := stringsOf(tableOf(c.published.tree, "features")[feature])
+	if !ok {
+		return false
+	}
+	removed := slices.DeleteFunc(slices.Clone(git), func(value string) bool {
+		dependency := enables(value)
+		return dependency != "" && !c.publishedNames[dependency] && !c.needed[dependency]
+	})
+	return slices.Equal(removed, published)
+}
+
+// textAt returns the text at a path, or "".
+func textAt(tree map[string]any, at ...string) string {
+	for _, name := range at[:len(at)-1] {
+		tree = tableOf(tree, name)
+	}
+	s, _ := tree[at[len(at)-1]].(string)
+	return s
+}
