@@ -27,9 +27,9 @@ func TestDemo(t *testing.T) {
 	t.Parallel()
 	p := startDemo(t)
 	want := map[string]map[string]string{
-		// Honest; neutral because the generated manifest is not compared yet.
-		"tidy-int/0.1.0": {"archive": "success", "provenance": "neutral", "security-policy": "success"},
-		"tidy-int/0.2.0": {"archive": "success", "provenance": "neutral", "security-policy": "success"},
+		// Honest.
+		"tidy-int/0.1.0": {"archive": "success", "provenance": "success", "security-policy": "success"},
+		"tidy-int/0.2.0": {"archive": "success", "provenance": "success", "security-policy": "success"},
 		// A source file that the repository lacks.
 		"lantern-log/1.3.0": {"archive": "success", "provenance": "failure", "security-policy": "neutral"},
 		// A dependency that only the published manifest has.

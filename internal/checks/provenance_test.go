@@ -141,8 +141,8 @@ func TestProvenance(t *testing.T) {
 		rules         []string
 	}{
 		{
-			name: "honest", want: check.Neutral,
-			title: "5 files match PLACE; the generated Cargo.toml is not compared yet",
+			name: "honest", want: check.Success,
+			title: "Verified: 5 files and the manifest match PLACE, on the branch main",
 		},
 		{
 			name: "a modified source file", changes: "-- src/lib.rs --\npub fn one() {}\npub fn evil() {}\n",
@@ -161,7 +161,7 @@ func TestProvenance(t *testing.T) {
 		},
 		{
 			name: "documents and tests", changes: "-- README.md --\nanother\n-- tests/more.rs --\nfn more() {}\n",
-			want: check.Neutral, title: "4 of 6 files match PLACE, nothing is built from what differs; the generated Cargo.toml is not compared yet",
+			want: check.Neutral, title: "4 of 6 files match PLACE, on the branch main; nothing is built from what differs",
 			rules: []string{"warning file-unknown README.md", "warning file-unknown tests/more.rs"},
 		},
 		{
@@ -178,7 +178,7 @@ func TestProvenance(t *testing.T) {
 			name: "words changed when publishing",
 			changes: "-- Cargo.toml.orig --\n[package]\nname = \"demo\"\nversion = \"1.0.0\"\nedition = \"2021\"\nreadme = \"../README.md\"\ndescription = \"x\"\n" +
 				"[dependencies]\nitoa.workspace = true\n",
-			want: check.Neutral, title: "4 of 5 files match PLACE, nothing is built from what differs; the generated Cargo.toml is not compared yet",
+			want: check.Neutral, title: "4 of 5 files match PLACE, on the branch main; nothing is built from what differs",
 			rules: []string{"warning manifest-edited Cargo.toml.orig"},
 		},
 	}
@@ -319,8 +319,8 @@ func TestProvenanceOfDemo(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := map[string][]string{
-		"tidy-int@0.1.0":     {"neutral"},
-		"tidy-int@0.2.0":     {"neutral"},
+		"tidy-int@0.1.0":     {"success"},
+		"tidy-int@0.2.0":     {"success"},
 		"lantern-log@1.3.0":  {"failure", "error file-unknown src/greeting.rs:1", "error file-modified src/lib.rs:3"},
 		"gentle-parse@0.4.1": {"failure", "error dependency-added Cargo.toml:31"},
 		"quiet-pool@2.0.0":   {"inconclusive"},

@@ -102,17 +102,43 @@ func declaredRepository(s *check.Subject) (string, *noSource) {
 	}
 }
 
-// How long to wait before a host or a maintainer may have put things right.
-const (
-	retryUnreachable = time.Hour
-	retryCommit      = 10 * time.Minute // maintainers push after they publish
-)
+// retryUnreachable is how long to wait before a host may answer again.
+const retryUnreachable = time.Hour
+
+// retryCommit is how long to wait, after each attempt, before a maintainer may
+// have pushed the commit: some do so only after they publish. Then it is absent.
+var retryCommit = []time.Duration{10 * time.Minute, time.Hour, 24 * time.Hour}
+
+// retryCommitAt says when to look for a commit again after an attempt; zero where
+// it has been waited for long enough.
+func retryCommitAt(attempt int) time.Time {
+	attempt = max(attempt, 1)
+	if attempt > len(retryCommit) {
+		return time.Time{}
+	}
+	return time.Now().Add(retryCommit[attempt-1])
+}
+
+// patient sets when to try again by how often it was tried.
+func (m *noSource) patient(attempt int) *noSource {
+	if m.Reason == reasonCommitMissing {
+		m.RetryAt = retryCommitAt(attempt)
+	}
+	return m
+}
+
+const reasonCommitMissing = "commit-missing"
 
 // whyNoSource turns what a Source answered into the reason it stands for. What
 // stands for none is our own trouble and is passed on.
 func whyNoSource(err error, repository, commit string) (*noSource, error) {
 	named := fmt.Sprintf("%.200q", repository)
 	switch {
+	case errors.Is(err, check.ErrRepositoryVCS):
+		return &noSource{
+			Reason: "repository-vcs", Message: "The repository " + named + " is not a git repository",
+			Help: "Only git is read. Publish from a git mirror, and set `repository` in Cargo.toml to its https URL.",
+		}, nil
 	case errors.Is(err, check.ErrRepositoryURL):
 		return &noSource{
 			Reason: "repository-url", Message: "The repository " + named + " is not a URL that can be fetched from",
@@ -133,6 +159,15 @@ func whyNoSource(err error, repository, commit string) (*noSource, error) {
 			Reason: "repository-unreachable", Message: "The host of the repository " + named + " does not answer",
 			Help: "Check again when the host answers; a server does so by itself.", RetryAt: time.Now().Add(retryUnreachable),
 		}, nil
+	case errors.Is(err, check.ErrRepositoryDumb):
+		return &noSource{
+			Reason: "repository-dumb", Message: "The repository " + named + " is served as plain files, which is not read",
+			Help: "Serve it by git's smart HTTP, or mirror it where that is spoken.",
+		}, nil
+	case errors.Is(err, check.ErrRepositorySHA256):
+		return &noSource{
+			Reason: "repository-sha256", Message: "The repository " + named + " is a SHA-256 repository, which is not read yet",
+		}, nil
 	case errors.Is(err, check.ErrRepositoryProtocol):
 		return &noSource{
 			Reason: "repository-protocol", Message: "The repository " + named + " does not answer to git's protocol, version 2",
@@ -144,10 +179,10 @@ func whyNoSource(err error, repository, commit string) (*noSource, error) {
 		}, nil
 	case errors.Is(err, check.ErrCommitMissing):
 		return &noSource{
-			Reason:  "commit-missing",
+			Reason:  reasonCommitMissing,
 			Message: fmt.Sprintf("The repository %s does not have the recorded commit %.12s", named, commit),
 			Help:    "Push the commit, best as a tag of the release; or correct `repository` in Cargo.toml.",
-			RetryAt: time.Now().Add(retryCommit),
+			RetryAt: retryCommitAt(1),
 		}, nil
 	}
 	return nil, fmt.Errorf("open source: %w", err)

@@ -38,8 +38,8 @@ func told(r *Result) string {
 		if f.Escapes {
 			b.WriteString(" escapes")
 		}
-		if f.Hunk != nil {
-			fmt.Fprintf(&b, " lines %d-%d", f.Hunk.Start, f.Hunk.End)
+		if f.Diff != nil {
+			fmt.Fprintf(&b, " lines %d-%d", f.Diff.Start, f.Diff.End)
 		}
 		b.WriteByte('\n')
 	}
@@ -273,7 +273,7 @@ license-file.workspace = true
 [workspace]
 [workspace.package]
 license-file = "legal/LICENSE.txt"
--- crates/LICENSE.txt --
+-- legal/LICENSE.txt --
 free
 -- README.md --
 read me
@@ -287,7 +287,7 @@ name = "demo"
 readme = "README.md"
 license-file = "LICENSE.txt"
 `,
-			want: "LICENSE.txt copied at crates/LICENSE.txt\nREADME.md copied at README.md\n",
+			want: "LICENSE.txt copied at legal/LICENSE.txt\nREADME.md copied at README.md\n",
 		},
 		{
 			name: "a readme that is not the one outside", at: "crates/demo", fixture: `
@@ -332,7 +332,7 @@ int x;
 -- crate/link.c --
 int x;
 `,
-			want: "link.c submodule at vendor\nvendor/x.c submodule at vendor\n",
+			want: "link.c uncompared at vendor\nvendor/x.c uncompared at vendor\n",
 		},
 		{
 			name: "packaged before manifests were generated", fixture: manifest + `

@@ -97,7 +97,7 @@ func (c *comparison) byID(manifests []candidate) (folder string, ok bool) {
 	}
 	ids := spellings(c.originalFile.Data)
 	for _, m := range manifests {
-		if slices.Contains(ids, m.id) {
+		if _, ok := spelled(ids, m.id); ok {
 			return m.folder, true
 		}
 	}

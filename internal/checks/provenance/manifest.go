@@ -1,13 +1,9 @@
 package provenance
 
 import (
-	"context"
-	"path"
 	"slices"
-	"strings"
 
 	"github.com/cratefence/cratefence/internal/crate"
-	"github.com/cratefence/cratefence/internal/gitobj"
 )
 
 // A Manifest is what the comparison of the manifests saw.
@@ -55,160 +51,46 @@ const (
 
 // compareManifests holds the published manifest against the original, and the
 // original, where its text is another, against the repository's.
-func (c *comparison) compareManifests(ctx context.Context) error {
+func (c *comparison) compareManifests() {
 	m := &c.out.Manifest
 	if c.published == nil {
 		m.Unreadable = append(m.Unreadable, crate.ManifestFile)
+	}
+	if c.git != nil && c.git.Package.Name != c.in.Name {
+		m.OtherName = c.git.Package.Name
 	}
 	if c.original == nil {
 		if c.originalFile != nil && c.originalFile.Path != crate.ManifestFile {
 			m.Unreadable = append(m.Unreadable, c.originalFile.Path)
 		}
-		return nil
+		return
 	}
-	git, err := c.gitManifest(ctx)
-	if err != nil {
-		return err
-	}
-	workspace, err := c.workspace(ctx, c.original, git)
-	if err != nil {
-		return err
+	var workspace *crate.Manifest
+	inheriting := inherits(c.original) || c.git != nil && inherits(c.git)
+	switch {
+	case inheriting && c.root == nil:
+		m.NoWorkspace = true
+	case inheriting:
+		m.Workspace, workspace = &c.root.folder, c.root.parsed
 	}
 	original := side{manifest: c.original, workspace: workspace, archive: c.in.Archive, file: c.originalFile.Path}
-	if git != nil {
-		if git.Package.Name != c.in.Name {
-			m.OtherName = git.Package.Name
-		}
-		repository := side{manifest: git, workspace: workspace, archive: c.in.Archive}
+	switch {
+	case m.Original != Edited:
+	case c.git == nil: // then it is not what the crate was packaged from
+		m.Differences = append(m.Differences, Difference{
+			Rule: RuleBuildKey, File: c.originalFile.Path, Message: "The repository's Cargo.toml cannot be read",
+		})
+	default:
+		repository := side{manifest: c.git, workspace: workspace, archive: c.in.Archive}
 		m.Differences = append(m.Differences, diff(original, repository, authored)...)
 	}
 	if c.published != nil && c.published != c.original {
 		published := side{manifest: c.published, archive: c.in.Archive, file: crate.ManifestFile}
 		m.Differences = append(m.Differences, diff(published, original, generated)...)
 	}
-	return nil
-}
-
-// gitManifest returns the repository's manifest of the package where it is not
-// the same as the original; nil where it is, or cannot be read.
-func (c *comparison) gitManifest(ctx context.Context) (*crate.Manifest, error) {
-	m := &c.out.Manifest
-	at := path.Join(c.out.Path, crate.ManifestFile)
-	places, err := c.tree.findAll(ctx, []string{at})
-	if err != nil {
-		return nil, err
-	}
-	id := places[at].entry.ID
-	ids := spellings(c.originalFile.Data)
-	switch {
-	case id == ids[0]:
-		m.Original = Exact
-	case slices.Contains(ids, id):
-		m.Original = LineEnds
-	default:
-		m.Original = Edited
-	}
-	if m.Original != Edited {
-		if c.original.Package.Name != c.in.Name {
-			m.OtherName = c.original.Package.Name
-		}
-		return nil, nil
-	}
-	blobs, err := c.tree.blobs(ctx, []gitobj.ID{id})
-	if err != nil {
-		return nil, err
-	}
-	git, err := crate.ParseManifest(blobs[id])
-	if err != nil { // then it is not what the crate was packaged from
-		m.Differences = append(m.Differences, Difference{
-			Rule: RuleBuildKey, File: c.originalFile.Path, Message: "The repository's Cargo.toml cannot be read",
-		})
-		return nil, nil
-	}
-	return git, nil
-}
-
-// workspace returns the manifest that the given ones inherit from; nil where
-// they do not, or where it is not to be found.
-func (c *comparison) workspace(ctx context.Context, manifests ...*crate.Manifest) (*crate.Manifest, error) {
-	inherits := slices.ContainsFunc(manifests, func(m *crate.Manifest) bool { return m != nil && inherits(m) })
-	if !inherits {
-		return nil, nil
-	}
-	roots := c.workspaceRoots()
-	places, err := c.tree.findAll(ctx, roots)
-	if err != nil {
-		return nil, err
-	}
-	var ids []gitobj.ID
-	for _, root := range roots {
-		if places[root].state == found {
-			ids = append(ids, places[root].entry.ID)
-		}
-	}
-	blobs, err := c.tree.blobs(ctx, ids)
-	if err != nil {
-		return nil, err
-	}
-	for _, root := range roots {
-		m, err := crate.ParseManifest(blobs[places[root].entry.ID])
-		folder := parent(root)
-		if err != nil || !isWorkspaceOf(m, folder, c.out.Path) {
-			continue
-		}
-		c.out.Manifest.Workspace = &folder
-		return m, nil
-	}
-	c.out.Manifest.NoWorkspace = true
-	return nil, nil
-}
-
-// workspaceRoots lists the manifests that may be the workspace's, as cargo looks
-// for it: the one that `package.workspace` names, or those of the package and the
-// folders above, nearest first.
-func (c *comparison) workspaceRoots() []string {
-	if table, ok := packageTable(c.original)["workspace"].(string); ok {
-		return []string{path.Join("/", c.out.Path, table, crate.ManifestFile)[1:]}
-	}
-	roots := []string{path.Join(c.out.Path, crate.ManifestFile)}
-	for folder := c.out.Path; folder != ""; {
-		folder = parent(folder)
-		roots = append(roots, path.Join(folder, crate.ManifestFile))
-	}
-	return roots
-}
-
-// isWorkspaceOf reports whether a manifest is of a workspace that does not
-// exclude a package below it. What it excludes stands in Cargo's reference under
-// "The exclude field": the folders named, but for members below them.
-func isWorkspaceOf(m *crate.Manifest, root, member string) bool {
-	table, ok := m.Raw["workspace"].(map[string]any)
-	if !ok {
-		return false
-	}
-	below := func(key string) bool {
-		list, _ := table[key].([]any)
-		return slices.ContainsFunc(list, func(v any) bool {
-			folder, _ := v.(string)
-			folder = path.Join(root, folder)
-			return member == folder || strings.HasPrefix(member, folder+"/")
-		})
-	}
-	return member == root || !below("exclude") || below("members")
 }
 
 func inherits(m *crate.Manifest) bool {
 	return len(m.Package.Inherited) > 0 ||
 		slices.ContainsFunc(m.Dependencies, func(d crate.Dependency) bool { return d.Workspace })
-}
-
-func packageTable(m *crate.Manifest) map[string]any {
-	if m == nil {
-		return nil
-	}
-	if table, ok := m.Raw["package"].(map[string]any); ok {
-		return table
-	}
-	table, _ := m.Raw["project"].(map[string]any)
-	return table
 }

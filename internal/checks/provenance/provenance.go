@@ -35,7 +35,10 @@ type Result struct {
 	Path        string // the package's folder in the repository
 	PathGuessed bool   // found by its manifest: not recorded, or not there
 	Files       []File // in the archive's order
+	Missing     Missing
 	Manifest    Manifest
+	// Declaration is what the repository's manifest says is generated.
+	Declaration Declaration
 }
 
 // Compare compares a crate with a commit. The error wraps ErrNoPackage, or is
@@ -49,9 +52,10 @@ func Compare(ctx context.Context, in Input) (*Result, error) {
 	if err := c.locate(ctx); err != nil {
 		return nil, err
 	}
-	if err := c.compareManifests(ctx); err != nil {
+	if err := c.readOrigin(ctx); err != nil {
 		return nil, err
 	}
+	c.compareManifests()
 	if err := c.compareFiles(ctx); err != nil {
 		return nil, err
 	}
@@ -71,6 +75,10 @@ type comparison struct {
 	// before cargo 1.20 the one published. nil where it cannot be read.
 	original     *crate.Manifest
 	originalFile *crate.File
+	// git is the repository's manifest of the package, and root that of its
+	// workspace, which may be the same; nil where there is none that can be read.
+	git  *crate.Manifest
+	root *root
 }
 
 func (c *comparison) readManifests() {

@@ -57,6 +57,18 @@ func (t *tree) literal(at string) (gitobj.Entry, bool) {
 	return folder.Entry(parts[len(parts)-1])
 }
 
+// at returns the folder at a path, without following links; nil where there is
+// none.
+func (t *tree) at(folder string) *gitobj.Tree {
+	if folder == "" {
+		return t.root()
+	}
+	if e, ok := t.literal(folder); ok && e.Mode == gitobj.ModeTree {
+		return t.folder(e.ID)
+	}
+	return nil
+}
+
 func (t *tree) root() *gitobj.Tree { return t.folder(t.snap.Commit().Tree) }
 
 // folder returns a tree of the commit. One that the snapshot has not got is

@@ -1,0 +1,51 @@
+package provenance
+
+import (
+	"context"
+	"slices"
+
+	"github.com/cratefence/cratefence/internal/gitobj"
+)
+
+// Bounds on what is fetched to show differences.
+const (
+	maxDiffs   = 20
+	maxCompare = 1 << 20 // bytes of a file of which a difference is shown
+)
+
+// fetchDiffs fetches the counterparts of some modified files, sources first.
+// Where they are not to be had the files are modified all the same.
+func (c *comparison) fetchDiffs(ctx context.Context) error {
+	var chosen []int
+	for i, f := range c.out.Files {
+		if f.Kind == Modified && f.Size <= maxCompare && isText(c.in.Archive.Files[i].Data) {
+			chosen = append(chosen, i)
+		}
+	}
+	slices.SortStableFunc(chosen, func(a, b int) int {
+		switch x, y := c.out.Files[a].Source, c.out.Files[b].Source; {
+		case x == y:
+			return 0
+		case x:
+			return -1
+		default:
+			return 1
+		}
+	})
+	chosen = chosen[:min(len(chosen), maxDiffs)]
+	ids := make([]gitobj.ID, len(chosen))
+	for i, at := range chosen {
+		ids[i] = c.out.Files[at].git
+	}
+	blobs, err := c.tree.blobs(ctx, ids)
+	if err != nil {
+		return ctx.Err() // a server that hides a file does not hide that it is another
+	}
+	for _, i := range chosen {
+		before := blobs[c.out.Files[i].git]
+		if len(before) <= maxCompare && isText(before) {
+			c.out.Files[i].Diff = diffTexts(before, c.in.Archive.Files[i].Data)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,118 @@
+package checks
+
+import (
+	"time"
+
+	"github.com/cratefence/cratefence/internal/checks/provenance"
+)
+
+// ProvenanceFacts are the facts of the check provenance: what was compared with
+// what, as a table that a person can follow. Lists are cut; their counts are not.
+type ProvenanceFacts struct {
+	// Reason is why the check is inconclusive: lower-case words joined by hyphens.
+	Reason string `json:"reason,omitempty"`
+
+	Repository string `json:"repository,omitempty"` // as it answered
+	Declared   string `json:"declared,omitempty"`   // as the manifest spells it
+
+	Commit      string    `json:"commit,omitempty"`
+	CommittedAt time.Time `json:"committed_at,omitzero"`
+	// Reach says which branch or tag leads to the commit; nil where it was not asked.
+	Reach *ProvenanceReach `json:"reach,omitempty"`
+	Dirty bool             `json:"dirty,omitempty"` // cargo noted uncommitted changes
+
+	Path        string `json:"path"`                   // of the package in the repository
+	PathGuessed bool   `json:"path_guessed,omitempty"` // found by its manifest
+
+	// Files counts the crate's files by kind. Together they are all of its files.
+	Files map[provenance.Kind]int `json:"files,omitempty"`
+	// Differing are the files that are not the commit's, those that can be built
+	// or run first.
+	Differing []ProvenanceFile `json:"differing,omitempty"`
+	// Missing are the files of the commit that the crate would be expected to hold
+	// and does not; MissingExplained counts those left out for a reason, by reason.
+	Missing          []string                  `json:"missing,omitempty"`
+	MissingExplained map[provenance.Reason]int `json:"missing_explained,omitempty"`
+
+	// OriginalManifest is how Cargo.toml.orig relates to the repository's Cargo.toml.
+	OriginalManifest provenance.Kind `json:"original_manifest,omitempty"`
+	// Workspace is the folder that settings are inherited from.
+	Workspace *string `json:"workspace,omitempty"`
+	// ManifestDifferences counts what Settings lists.
+	ManifestDifferences int                 `json:"manifest_differences,omitempty"`
+	Settings            []ProvenanceSetting `json:"settings,omitempty"`
+	// ManifestNotes say what cargo did to the manifest when it published it.
+	ManifestNotes []string `json:"manifest_notes,omitempty"`
+	// Lock is how the published Cargo.lock relates to the repository's; nil where
+	// the crate has none.
+	Lock *ProvenanceLock `json:"lock,omitempty"`
+}
+
+// ProvenanceFile is a file of the crate that is not the commit's.
+type ProvenanceFile struct {
+	Path   string          `json:"path"`
+	Kind   provenance.Kind `json:"kind"`
+	Source bool            `json:"source,omitempty"` // it can be built or run
+	// At is where its counterpart stands in the repository, Elsewhere where the
+	// repository holds the same bytes.
+	At        string `json:"at,omitempty"`
+	Elsewhere string `json:"elsewhere,omitempty"`
+	// Diff is a unified diff from the repository's file to the crate's, without
+	// file headers, cut at check.MaxSnippet bytes; "" where there is none.
+	Diff string `json:"diff,omitempty"`
+}
+
+// ProvenanceSetting is a setting of the published manifest that what it was made
+// from does not account for.
+type ProvenanceSetting struct {
+	Path      string `json:"path"`                // "dependencies.foo.features"
+	Origin    string `json:"origin,omitempty"`    // what the author's manifest comes to; "" nothing
+	Published string `json:"published,omitempty"` // "" nothing
+	From      string `json:"from"`                // what it was compared with: repository, or Cargo.toml.orig
+	Class     string `json:"class"`               // build, dev, metadata
+	Known     string `json:"known,omitempty"`     // the honest edit that it is recognised as
+	Text      string `json:"text"`                // a sentence
+}
+
+// ProvenanceLock is how the published Cargo.lock relates to the repository's.
+type ProvenanceLock struct {
+	InRepository bool `json:"in_repository"`
+	Entries      int  `json:"entries"`
+	// Resolved are the entries that were chosen when publishing: "itoa 1.0.15".
+	Resolved []string `json:"resolved,omitempty"`
+	// Contradicted are those whose checksum is not the repository's.
+	Contradicted []string `json:"contradicted,omitempty"`
+}
+
+const (
+	maxFactFiles = 200
+	maxFactNotes = 100
+)
+
+// takeFacts takes what a comparison measured.
+func (p *provenanceReport) takeFacts(r *provenance.Result) {
+	f := &p.facts
+	f.Path, f.PathGuessed = r.Path, r.PathGuessed
+	f.OriginalManifest, f.Workspace = r.Manifest.Original, r.Manifest.Workspace
+	f.ManifestDifferences = len(r.Manifest.Differences)
+	f.Missing, f.MissingExplained = r.Missing.Unexplained, r.Missing.Explained
+	f.Files = map[provenance.Kind]int{}
+	for _, source := range []bool{true, false} {
+		for _, file := range r.Files {
+			if file.Source == source && file.Kind.Differs() && len(f.Differing) < maxFactFiles {
+				f.Differing = append(f.Differing, fileFacts(file))
+			}
+		}
+	}
+	for _, file := range r.Files {
+		f.Files[file.Kind]++
+	}
+}
+
+func fileFacts(f provenance.File) ProvenanceFile {
+	facts := ProvenanceFile{Path: f.Path, Kind: f.Kind, Source: f.Source, At: f.At, Elsewhere: f.Elsewhere}
+	if f.Diff != nil {
+		facts.Diff = f.Diff.Unified
+	}
+	return facts
+}

@@ -1,0 +1,130 @@
+package checks
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"strings"
+
+	"github.com/cratefence/cratefence/internal/check"
+	"github.com/cratefence/cratefence/internal/checks/provenance"
+)
+
+// ProvenanceReach is how the commit belongs to its repository.
+type ProvenanceReach struct {
+	Grade         provenance.Grade `json:"grade"`
+	Refs          []string         `json:"refs,omitempty"` // that lead to it: "refs/tags/v1.0.0"
+	Tip           bool             `json:"tip,omitempty"`  // they point at the commit itself
+	DefaultBranch string           `json:"default_branch,omitempty"`
+	// VersionTags are the tags named for this version that point elsewhere.
+	VersionTags []string `json:"version_tags,omitempty"`
+	Unread      string   `json:"unread,omitempty"` // what was too large to be read
+}
+
+// reach asks which branch or tag leads to the commit.
+func (p *provenanceReport) reach(ctx context.Context) error {
+	release := p.subject.Release
+	found, err := provenance.FindReach(ctx, p.subject.Source, p.source.repository, p.source.snapshot.Commit().ID,
+		releaseName(p.subject), release.Version)
+	if err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		missing, err := whyNoSource(err, p.source.repository, p.source.info.SHA1)
+		if err != nil {
+			return err
+		}
+		missing.Reason = "reach-" + missing.Reason
+		missing.Message = "Whether a branch or tag leads to the commit is not known: " + lowerFirst(missing.Message)
+		p.unsettled = append(p.unsettled, missing)
+		return nil
+	}
+	facts := &ProvenanceReach{
+		Grade: found.Grade, Refs: found.Refs, Tip: found.Tip, DefaultBranch: found.DefaultBranch, Unread: found.Unread,
+	}
+	for _, tag := range found.VersionTags {
+		if tag.Commit != p.source.snapshot.Commit().ID {
+			facts.VersionTags = append(facts.VersionTags, tag.Name)
+		}
+	}
+	p.facts.Reach = facts
+	p.otherTag()
+	if !found.Grade.Owned() {
+		p.unsettled = append(p.unsettled, p.unowned(facts))
+	}
+	return nil
+}
+
+// otherTag tells of a tag of this version that points at another commit than the
+// one recorded: who reads the tag does not read what was packaged.
+func (p *provenanceReport) otherTag() {
+	r := p.facts.Reach
+	if len(r.VersionTags) == 0 || r.Grade == provenance.GradeVersionTag {
+		return
+	}
+	p.add(check.Finding{
+		Rule: "tag-elsewhere", Level: check.LevelNote,
+		Message: fmt.Sprintf("The tag %s points at another commit than the recorded %s", shortRef(r.VersionTags[0]), p.commit()),
+	})
+}
+
+// unowned says why nobody knows that the commit is the repository's, and the one
+// action that would settle it.
+func (p *provenanceReport) unowned(r *ProvenanceReach) *noSource {
+	tag := "v" + p.subject.Release.Version
+	sha := p.source.info.SHA1
+	why := &noSource{
+		Reason: "commit-unreachable",
+		Message: fmt.Sprintf("The commit %s can be had from %s, but no branch or tag of it leads there",
+			p.commit(), p.repositoryName()),
+		Help: fmt.Sprintf("The owner settles it by pushing a tag at %s: git tag %s %s && git push origin %s.", p.commit(), tag, sha, tag),
+	}
+	switch r.Grade {
+	case provenance.GradePull:
+		why.Reason = "commit-proposed"
+		why.Message = fmt.Sprintf("The commit %s stands only in a change proposed to %s (%s): no branch or tag leads to it",
+			p.commit(), p.repositoryName(), shortRef(r.Refs[0]))
+	case provenance.GradeUnknown:
+		why.Reason = "reach-unread"
+		why.Message = fmt.Sprintf("Whether a branch or tag of %s leads to the commit %s is not known: %s is too large to be read",
+			p.repositoryName(), p.commit(), r.Unread)
+	default:
+		why.RetryAt = retryCommitAt(p.subject.Attempt)
+	}
+	return why
+}
+
+// reached says by which ref the commit is known, to go on a title.
+func (p *provenanceReport) reached() string {
+	r := p.facts.Reach
+	if r == nil || len(r.Refs) == 0 {
+		return ""
+	}
+	name := shortRef(r.Refs[0])
+	switch {
+	case r.Grade == provenance.GradeVersionTag:
+		return ", tagged " + name
+	case r.Grade == provenance.GradeTag && r.Tip:
+		return ", tagged " + name
+	case r.Grade == provenance.GradeTag:
+		return ", in the history of the tag " + name
+	case r.Grade.Owned():
+		return ", on the branch " + name
+	}
+	return ""
+}
+
+// shortRef is a ref as people call it: "v1.0.0", "main", "pull/12".
+func shortRef(name string) string {
+	for _, prefix := range []string{"refs/heads/", "refs/tags/", "refs/"} {
+		if short, ok := strings.CutPrefix(name, prefix); ok {
+			if prefix == "refs/" && path.Base(short) == "head" {
+				short = path.Dir(short)
+			}
+			return printable(short)
+		}
+	}
+	return printable(name)
+}
+
+func lowerFirst(s string) string { return strings.ToLower(s[:1]) + s[1:] }

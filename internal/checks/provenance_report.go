@@ -1,0 +1,217 @@
+package checks
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/cratefence/cratefence/internal/check"
+	"github.com/cratefence/cratefence/internal/checks/provenance"
+	"github.com/cratefence/cratefence/internal/crate"
+)
+
+// A provenanceReport puts a comparison into words.
+type provenanceReport struct {
+	subject  *check.Subject
+	source   *source
+	facts    ProvenanceFacts
+	findings []check.Finding
+	// unsettled are the things that could not be known, gravest first. With
+	// nothing found that is wrong, they make the report inconclusive.
+	unsettled []*noSource
+}
+
+func provenanceUnknown(missing *noSource, facts ProvenanceFacts) (check.Report, error) {
+	facts.Reason = missing.Reason
+	encoded, err := json.Marshal(facts)
+	if err != nil {
+		return check.Report{}, err
+	}
+	return check.Report{
+		Conclusion: check.Inconclusive,
+		Title:      missing.Message,
+		Summary:    strings.TrimSpace("The files could not be compared with a repository; this says nothing about them. " + missing.Help),
+		Facts:      encoded,
+		RetryAt:    missing.RetryAt,
+	}, nil
+}
+
+// place names the repository and commit as people do: "github.com/o/r at 3f2a91c".
+func (p *provenanceReport) place() string { return p.repositoryName() + " at " + p.commit() }
+
+func (p *provenanceReport) repositoryName() string {
+	name := p.source.snapshot.URL()
+	if u, err := url.Parse(name); err == nil {
+		name = u.Host + u.Path
+	}
+	return name
+}
+
+func (p *provenanceReport) commit() string { return p.source.info.SHA1[:7] }
+
+func (p *provenanceReport) add(f check.Finding) { p.findings = append(p.findings, f) }
+
+const publishClean = "Commit everything, push it, and publish from that commit without --allow-dirty, under a new version."
+
+func (p *provenanceReport) noPackage() (check.Report, error) {
+	p.add(check.Finding{
+		Rule: "package-missing", Level: check.LevelError, Path: crate.VCSInfoFile,
+		Message: fmt.Sprintf("%s holds no package named %q", p.place(), releaseName(p.subject)),
+		Help:    "Correct `repository` in Cargo.toml, and publish from a commit that holds the package.",
+	})
+	return p.finish(p.findings[0].Message, "The commit is there, but not the package that is said to come from it. Nothing could be compared.", nil)
+}
+
+func (p *provenanceReport) compared(r *provenance.Result) {
+	p.takeFacts(r)
+	p.manifestFindings(r)
+	p.fileFindings(r)
+}
+
+func (p *provenanceReport) metrics(r *provenance.Result) map[string]float64 {
+	m := map[string]float64{
+		"files_compared": 0, "bytes_compared": 0, "unverified_build_files": 0,
+		"files_modified": float64(p.facts.Files[provenance.Modified]),
+		"files_unknown":  float64(p.facts.Files[provenance.Unknown]),
+		"files_declared": float64(p.facts.Files[provenance.Declared]),
+	}
+	for _, f := range r.Files {
+		if f.Kind != provenance.Generated && f.Kind != provenance.Uncompared {
+			m["files_compared"]++
+			m["bytes_compared"] += float64(f.Size)
+		}
+		if f.Kind == provenance.Uncompared || f.Kind.Differs() && f.Source {
+			m["unverified_build_files"]++
+		}
+	}
+	return m
+}
+
+// finish concludes: failure where anything found is an error, inconclusive where
+// something could not be known, neutral where anything is worth reading.
+func (p *provenanceReport) finish(title, summary string, metrics map[string]float64) (check.Report, error) {
+	r := check.Report{Title: title, Summary: summary, Findings: p.findings, Metrics: metrics}
+	switch {
+	case len(p.errors()) > 0:
+		r.Conclusion = check.Failure
+	case len(p.unsettled) > 0:
+		r.Conclusion, r.RetryAt, p.facts.Reason = check.Inconclusive, p.unsettled[0].RetryAt, p.unsettled[0].Reason
+	case slices.ContainsFunc(p.findings, func(f check.Finding) bool { return f.Level == check.LevelWarning }):
+		r.Conclusion = check.Neutral
+	default:
+		r.Conclusion = check.Success
+	}
+	facts, err := json.Marshal(p.facts)
+	if err != nil {
+		return check.Report{}, err
+	}
+	r.Facts = facts
+	return r, nil
+}
+
+func (p *provenanceReport) errors() (all []check.Finding) {
+	for _, f := range p.findings {
+		if f.Level == check.LevelError {
+			all = append(all, f)
+		}
+	}
+	return all
+}
+
+func (p *provenanceReport) title(r *provenance.Result) string {
+	switch errs := p.errors(); {
+	case len(errs) == 1:
+		return errs[0].Message
+	case len(errs) > 1:
+		return p.failureTitle(r, errs)
+	case len(p.unsettled) > 0:
+		return p.unsettled[0].Message
+	}
+	same, differ := 0, 0
+	for _, f := range r.Files {
+		switch {
+		case f.Kind == provenance.Generated:
+		case f.Kind.Differs() || f.Kind == provenance.Edited:
+			differ++
+		default:
+			same++
+		}
+	}
+	title := counted(same, "file")
+	if differ > 0 {
+		title = fmt.Sprintf("%d of %s", same, counted(same+differ, "file"))
+	}
+	settings := len(r.Manifest.Differences)
+	if differ == 0 && settings == 0 {
+		title += " and the manifest match " + p.place() + p.reached()
+		if len(p.findings) == 0 {
+			title = "Verified: " + title
+		}
+		return title
+	}
+	title += " " + verb(same, "matches", "match") + " " + p.place() + p.reached()
+	if n := p.facts.Files[provenance.Declared]; n > 0 {
+		return title + fmt.Sprintf("; %d %s declared as generated", n, verb(n, "is", "are"))
+	}
+	return title + "; nothing is built from what differs"
+}
+
+// verb picks the form that agrees with a number.
+func verb(n int, one, many string) string {
+	if n == 1 {
+		return one
+	}
+	return many
+}
+
+func (p *provenanceReport) failureTitle(r *provenance.Result, errs []check.Finding) string {
+	files := 0
+	for _, f := range r.Files {
+		if f.Source && (f.Kind == provenance.Modified || f.Kind == provenance.Unknown || f.Kind == provenance.Collides) {
+			files++
+		}
+	}
+	rest := len(errs) - files
+	switch {
+	case rest == 0:
+		return fmt.Sprintf("%s can be built or run and are not what %s holds", counted(files, "file"), p.place())
+	case files == 0:
+		return fmt.Sprintf("%s that %s does not account for", counted(rest, "thing")+" in the manifest", p.place())
+	}
+	return fmt.Sprintf("%s and %s that %s does not account for", counted(files, "file"), counted(rest, "thing")+" in the manifest", p.place())
+}
+
+func (p *provenanceReport) summary(r *provenance.Result) string {
+	var b strings.Builder
+	b.WriteString("The crate's files were compared with those of the commit that cargo recorded, by git object id")
+	if r.Path != "" {
+		fmt.Fprintf(&b, ", in the folder `%s`", codeSpan(r.Path))
+	}
+	b.WriteString(". ")
+	switch {
+	case len(p.errors()) > 0:
+		b.WriteString("Who reads the repository does not see what is published here. There may be an honest reason, such as a file made when " +
+			"packaging or a change not committed; only the author can say. ")
+	case len(p.unsettled) > 0:
+		for _, u := range p.unsettled {
+			b.WriteString(u.Message + ". " + u.Help + " ")
+		}
+	case p.facts.Files[provenance.Declared] > 0:
+		b.WriteString("What is built from the crate stands in the repository, but for files that its manifest declares as generated. ")
+	default:
+		b.WriteString("What is built from the crate stands in the repository. ")
+	}
+	if p.facts.Dirty {
+		b.WriteString("Cargo noted uncommitted changes when it packaged the crate. ")
+	}
+	return strings.TrimSpace(b.String())
+}
+
+// codeSpan makes text from a repository fit to stand between Markdown's
+// backquotes.
+func codeSpan(s string) string {
+	return strings.ReplaceAll(strings.Trim(strconv.QuoteToASCII(s), `"`), "`", "")
+}
