@@ -203,13 +203,13 @@ type CheckRun struct {
 	CheckVersion int
 	Attempt      int // 1 is the first
 	// Again: queued because the answer before it had grown old.
-	Again bool
-	Status       Status
-	QueuedAt     time.Time
-	RunAfter     time.Time // not to be started before; zero is at once
-	StartedAt    time.Time
-	Deadline     time.Time // of a run in progress: then it counts as lost
-	CompletedAt  time.Time
+	Again       bool
+	Status      Status
+	QueuedAt    time.Time
+	RunAfter    time.Time // not to be started before; zero is at once
+	StartedAt   time.Time
+	Deadline    time.Time // of a run in progress: then it counts as lost
+	CompletedAt time.Time
 	// Lease fences a run in progress: only its holder may complete it.
 	Lease string
 	// Report is what the check answered; its Conclusion is "" until completed.

@@ -3,18 +3,22 @@ package worker
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/rivertype"
 
 	"github.com/cratefence/cratefence/internal/blob"
 	"github.com/cratefence/cratefence/internal/check"
 	"github.com/cratefence/cratefence/internal/crate"
+	"github.com/cratefence/cratefence/internal/index"
 	"github.com/cratefence/cratefence/internal/intake"
 	"github.com/cratefence/cratefence/internal/runs"
 	"github.com/cratefence/cratefence/internal/store"
@@ -187,5 +191,61 @@ func TestMissingBlobIsOurTrouble(t *testing.T) {
 	// The queue may deliver twice; the run is complete and stays as it is.
 	if err := (&runWorker{cfg: cfg}).Work(t.Context(), job); err != nil {
 		t.Errorf("second delivery: %v, want nothing to do", err)
+	}
+}
+
+// registry states lines, or fails with err.
+type registry struct{ err error }
+
+func (r registry) Line(_ context.Context, name, version string) (index.Line, error) {
+	return index.Line{Name: name, Vers: version}, r.err
+}
+
+func TestSubjectHasWhatTheCheckNeeds(t *testing.T) {
+	type seen struct {
+		Line     bool
+		Err      error
+		Attempt  int
+		Previous bool
+	}
+	away := fmt.Errorf("%w: no route", check.ErrRegistryUnreachable)
+	tests := []struct {
+		name  string
+		needs check.Needs
+		index Index
+		want  []seen // by attempt
+	}{
+		{"the index line", check.NeedsRegistry, registry{}, []seen{{Line: true, Attempt: 1}, {Line: true, Attempt: 2, Previous: true}}},
+		{"why there is none", check.NeedsRegistry, registry{away}, []seen{{Err: away, Attempt: 1}, {Err: away, Attempt: 2, Previous: true}}},
+		{"no registry to ask", check.NeedsRegistry, nil, []seen{{Attempt: 1}, {Attempt: 2, Previous: true}}},
+		// A registry is not asked for what nobody looks at.
+		{"none that is not needed", 0, registry{away}, []seen{{Attempt: 1}, {Attempt: 2, Previous: true}}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var got []seen
+			cfg, db := newConfig(t, func(_ context.Context, s *check.Subject) (check.Report, error) {
+				got = append(got, seen{s.Index != nil, s.IndexErr, s.Attempt, s.Previous != nil})
+				return check.Report{Conclusion: check.Success}, nil
+			})
+			probe := cfg.Runs.Checks[0]
+			probe.Needs, probe.Recheck = tt.needs, time.Nanosecond
+			cfg.Index, cfg.Runs.Answers, cfg.Runs.RechecksPerHour = tt.index, db, 10
+			release := submit(t, cfg)
+			for range 2 {
+				states, err := db.CheckStates(t.Context(), release.ID)
+				if err != nil {
+					t.Fatal(err)
+				}
+				job := &river.Job[store.RunJob]{JobRow: &rivertype.JobRow{}, Args: store.RunJob{Run: states[release.ID][0].Pending.ID}}
+				if err := (&runWorker{cfg: cfg}).Work(t.Context(), job); err != nil {
+					t.Fatal(err)
+				}
+				cfg.refill(t.Context())
+			}
+			if diff := cmp.Diff(tt.want, got, cmpopts.EquateErrors()); diff != "" {
+				t.Errorf("subjects (-want +got):\n%s", diff)
+			}
+		})
 	}
 }

@@ -93,6 +93,9 @@ func rechecksSince(ctx context.Context, tx pgx.Tx, since time.Time) (n int, err 
 
 // askAgain queues the next attempt on each release that has none on its way.
 func (s *Store) askAgain(ctx context.Context, tx pgx.Tx, ref store.CheckRef, releases []store.ID, at time.Time) ([]store.ID, error) {
+	if len(releases) == 0 {
+		return nil, nil
+	}
 	rows, err := tx.Query(ctx, `
 		INSERT INTO check_runs (release_id, check_name, check_version, attempt, status, queued_at, again)
 		SELECT r.id, $1, $2, 1 + (
