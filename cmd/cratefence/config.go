@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -61,7 +62,7 @@ type WebhookConfig struct {
 	SecretFiles []string `toml:"secret_files"`
 }
 
-// LimitsConfig bounds what is read of a crate.
+// LimitsConfig is what bounds the reading of a crate.
 type LimitsConfig struct {
 	// The largest .crate, in bytes.
 	CrateBytes int64 `toml:"crate_bytes"`
@@ -73,7 +74,9 @@ type LimitsConfig struct {
 
 // WorkerConfig is the part that fetches and checks.
 type WorkerConfig struct {
-	// How many check runs go on at once.
+	// How many check runs go on at once; of those that need a repository, as many
+	// again. Each may take as much memory as limits.crate_bytes and
+	// limits.unpacked_bytes together.
 	Checks int `toml:"checks"`
 	// How many downloads go on at once.
 	Fetches int `toml:"fetches"`
@@ -182,6 +185,9 @@ func explainTOML(err error) error {
 	return err
 }
 
+// maxLimit is far from where adding to a limit would overflow.
+const maxLimit = math.MaxInt32
+
 func (c Config) validate() error {
 	switch {
 	case c.Worker.Checks < 1 || c.Worker.Fetches < 1:
@@ -194,6 +200,8 @@ func (c Config) validate() error {
 		return errors.New("worker.max_check_timeout must not be negative")
 	case c.Limits.CrateBytes < 1 || c.Limits.UnpackedBytes < 1 || c.Limits.Files < 1:
 		return errors.New("limits must be at least 1")
+	case c.Limits.CrateBytes > maxLimit || c.Limits.UnpackedBytes > maxLimit || c.Limits.Files > maxLimit:
+		return fmt.Errorf("limits must be at most %d: a crate is read into memory", int64(maxLimit))
 	case c.LogFormat != "text" && c.LogFormat != "json":
 		return fmt.Errorf("log_format %q: want \"text\" or \"json\"", c.LogFormat)
 	case c.Database != "" && c.DatabaseFile != "":

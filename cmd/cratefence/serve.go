@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
+	"os"
+	"runtime/debug"
 )
 
 // serveCmd is `cratefence serve`.
@@ -34,12 +37,32 @@ func (c *serveCmd) Run(ctx context.Context, t *terminal, cli *cli) error {
 	}
 	cfg.Listen = orElse(c.Listen, cfg.Listen)
 	log := newLogger(t.err, cfg.LogFormat)
+	boundMemory(cfg)
 	s, err := startService(ctx, cfg, log)
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(t.out, "cratefence serves on %s (stop with Ctrl-C)\n", s.url)
 	return s.wait(ctx)
+}
+
+// boundMemory has garbage collected in time: unpacked crates are large and soon
+// done with, and by default the heap may be twice what is in use. It is a goal
+// and no wall; GOMEMLIMIT in the environment goes before it.
+func boundMemory(cfg Config) {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memoryGoal(cfg))
+	}
+}
+
+// memoryGoal is one crate of the largest kind for each worker, and one on its way
+// in. Numbers too large to be meant are no limit.
+func memoryGoal(cfg Config) int64 {
+	each := float64(cfg.Limits.CrateBytes) + float64(cfg.Limits.UnpackedBytes)
+	if goal := (float64(cfg.Worker.Checks) + 1) * each; goal < math.MaxInt64/2 {
+		return max(int64(goal), 256<<20)
+	}
+	return math.MaxInt64
 }
 
 func newLogger(out io.Writer, format string) *slog.Logger {

@@ -1,0 +1,42 @@
+package main
+
+import (
+	"math"
+	"runtime/debug"
+	"testing"
+)
+
+func TestBoundMemory(t *testing.T) {
+	before := debug.SetMemoryLimit(-1)
+	defer debug.SetMemoryLimit(before)
+	t.Setenv("GOMEMLIMIT", "off")
+	boundMemory(defaultConfig())
+	if got := debug.SetMemoryLimit(-1); got != before {
+		t.Errorf("limit %d although the environment has one, want %d left", got, before)
+	}
+	t.Setenv("GOMEMLIMIT", "")
+	boundMemory(defaultConfig())
+	if got, want := debug.SetMemoryLimit(-1), int64(5*(64+512)<<20); got != want {
+		t.Errorf("limit %d, want %d: four workers, and one crate on its way in", got, want)
+	}
+	absurd := defaultConfig()
+	absurd.Limits.UnpackedBytes, absurd.Worker.Checks = math.MaxInt64, math.MaxInt
+	if got := memoryGoal(absurd); got != math.MaxInt64 {
+		t.Errorf("limit %d of absurd limits, want none", got)
+	}
+}
+
+// One more than a limit is looked for, to tell the too long from the just fitting:
+// a limit at the end of all numbers would be none, or refuse everything.
+func TestAbsurdLimits(t *testing.T) {
+	for _, change := range []func(*LimitsConfig){
+		func(l *LimitsConfig) { l.CrateBytes = math.MaxInt64 },
+		func(l *LimitsConfig) { l.UnpackedBytes = math.MaxInt64 },
+	} {
+		cfg := defaultConfig()
+		change(&cfg.Limits)
+		if cfg.validate() == nil {
+			t.Errorf("limits %+v are accepted", cfg.Limits)
+		}
+	}
+}
