@@ -88,7 +88,7 @@ func (t Token) Clean() Token {
 // Clean returns f as stores keep it. A metric that is not a number is left out:
 // JSON has no word for it.
 func (f Finish) Clean() Finish {
-	f.At, f.Retry = Instant(f.At), Instant(f.Retry)
+	f.At, f.Retry, f.Recheck = Instant(f.At), Instant(f.Retry), Instant(f.Recheck)
 	f.Report = cleanReport(f.Report)
 	return f
 }

@@ -76,11 +76,11 @@ func (s *Store) finish(ctx context.Context, tx pgx.Tx, f store.Finish) error {
 	)
 	err := tx.QueryRow(ctx, `
 		UPDATE check_runs cr
-		SET status = 'completed', lease = '', deadline = NULL, completed_at = $3, conclusion = $4, report = $5
+		SET status = 'completed', lease = '', deadline = NULL, completed_at = $3, conclusion = $4, report = $5, title = $6
 		FROM releases r
 		WHERE cr.id = $1 AND cr.status = 'in_progress' AND cr.lease = $2 AND r.id = cr.release_id
 		RETURNING r.crate_id, r.id, r.version, cr.check_name, cr.check_version, cr.attempt`,
-		f.Run, f.Lease, instant(f.At), f.Report.Conclusion, document{f.Report}).Scan(
+		f.Run, f.Lease, instant(f.At), f.Report.Conclusion, document{f.Report}, f.Report.Title).Scan(
 		&crateID, &run.ReleaseID, &run.Version, &run.Check, &run.CheckVersion, &run.Attempt)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return lost(ctx, tx, f.Run)

@@ -76,9 +76,9 @@ func (s *Store) finish(ctx context.Context, tx *sql.Tx, f store.Finish) error {
 		return err
 	}
 	result, err := tx.ExecContext(ctx, `
-		UPDATE check_runs SET status = 'completed', lease = '', deadline = NULL, completed_at = $3, conclusion = $4, report = $5
+		UPDATE check_runs SET status = 'completed', lease = '', deadline = NULL, completed_at = $3, conclusion = $4, report = $5, title = $6
 		WHERE id = $1 AND status = 'in_progress' AND lease = $2`,
-		f.Run, f.Lease, instant(f.At), f.Report.Conclusion, document{f.Report})
+		f.Run, f.Lease, instant(f.At), f.Report.Conclusion, document{f.Report}, f.Report.Title)
 	if err != nil {
 		return err
 	}

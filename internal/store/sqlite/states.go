@@ -42,3 +42,25 @@ func (s *Store) CheckRuns(ctx context.Context, release store.ID) ([]store.CheckR
 	}
 	return runs, nil
 }
+
+// History returns completed runs of every check on a release, newest first, at
+// most limit of each check. Of their reports they have conclusion and title alone.
+func (s *Store) History(ctx context.Context, release store.ID, limit int) ([]store.CheckRun, error) {
+	rows, err := s.reader.QueryContext(ctx, `
+		SELECT id, check_name, check_version, attempt, again, completed_at, conclusion, title
+		FROM (
+			SELECT id, check_name, check_version, attempt, again, completed_at, conclusion, title,
+				row_number() OVER (PARTITION BY check_name ORDER BY id DESC) AS nth
+			FROM check_runs WHERE release_id = $1 AND status = 'completed') AS ranked
+		WHERE nth <= $2 ORDER BY id DESC`, release, max(0, limit))
+	runs, err := collect(rows, err, func(row scanner) (run store.CheckRun, err error) {
+		run.ReleaseID, run.Status = release, store.Completed
+		err = row.Scan(&run.ID, &run.Check, &run.CheckVersion, &run.Attempt, &run.Again, (*instant)(&run.CompletedAt),
+			&run.Report.Conclusion, &run.Report.Title)
+		return run, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read history of release %d: %w", release, err)
+	}
+	return runs, nil
+}

@@ -1,8 +1,10 @@
 package storetest
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -229,4 +231,36 @@ func testAnswer(t *testing.T, db Database) {
 	must(db.QueueStale(ctx, store.CheckRef{Name: "provenance", Version: 3}, noon, 10))(t)
 	raised := must(db.CheckRuns(ctx, r.ID))(t)[0]
 	same(t, "by a raised check", want, must(db.Answer(ctx, raised))(t))
+}
+
+func testHistory(t *testing.T, db Database) {
+	ctx := t.Context()
+	r := publish(t, db, publication("serde", "1.0.0", twoChecks...))
+	other := publish(t, db, publication("serde", "2.0.0", twoChecks...))
+	finish(t, db, start(t, db, other.ID, "archive"), nil)
+	var want []store.CheckRun
+	attempt := func(check string, c check.Conclusion) {
+		run := start(t, db, r.ID, check)
+		finish(t, db, run, func(f *store.Finish) { f.Report, f.Retry = report(c), noon })
+		run = must(db.Run(ctx, run.ID))(t)
+		want = append([]store.CheckRun{{
+			ID: run.ID, ReleaseID: r.ID, Check: check, CheckVersion: run.CheckVersion, Attempt: run.Attempt, Status: store.Completed,
+			CompletedAt: run.CompletedAt, Report: onlyTitle(run.Report),
+		}}, want...)
+	}
+	same(t, "before the first", nil, must(db.History(ctx, r.ID, 10))(t))
+	attempt("provenance", check.Error)
+	attempt("archive", check.Success)
+	attempt("provenance", check.Success)
+	attempt("provenance", check.Inconclusive)
+	byID := func(a, b store.CheckRun) int { return cmp.Compare(b.ID, a.ID) }
+	slices.SortFunc(want, byID)
+	same(t, "all", want, must(db.History(ctx, r.ID, 10))(t))
+	newest := slices.DeleteFunc(slices.Clone(want), func(run store.CheckRun) bool { return run.Check == "provenance" && run.Attempt == 1 })
+	same(t, "two of each check", newest, must(db.History(ctx, r.ID, 2))(t))
+	same(t, "none", nil, must(db.History(ctx, r.ID, 0))(t))
+}
+
+func onlyTitle(r check.Report) check.Report {
+	return check.Report{Conclusion: r.Conclusion, Title: r.Title}
 }

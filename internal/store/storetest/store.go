@@ -34,6 +34,7 @@ type Reader interface {
 	LatestReleases(ctx context.Context, limit int) ([]store.Release, error)                         // newest sight first
 	CheckStates(ctx context.Context, releases ...store.ID) (map[store.ID][]store.CheckState, error) // by check name; newest check version only
 	CheckRuns(ctx context.Context, release store.ID) ([]store.CheckRun, error)                      // every attempt, newest first
+	History(ctx context.Context, release store.ID, limit int) ([]store.CheckRun, error)             // completed, newest first, limit of each check; reports cut to title and conclusion
 	CrateFacts(ctx context.Context, crate store.ID, check string) (store.CrateFacts, error)         // wraps store.ErrNotFound
 	Incidents(ctx context.Context, crate store.ID, limit int) ([]store.Incident, error)             // newest first; crate 0 means all
 	Announcements(ctx context.Context, limit int) ([]store.Announcement, error)                     // newest first

@@ -66,6 +66,7 @@ func Run(t *testing.T, open func(t testing.TB) Database) {
 		{"CheckStates", testCheckStates},
 		{"WhatCounts", testWhatCounts},
 		{"Answer", testAnswer},
+		{"History", testHistory},
 		{"Facts", testFacts},
 		{"FactsAtOnce", testFactsAtOnce},
 		{"LargeReport", testLargeReport},

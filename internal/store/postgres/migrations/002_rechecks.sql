@@ -2,6 +2,9 @@
 
 ALTER TABLE check_runs ADD COLUMN again boolean NOT NULL DEFAULT false;
 
+-- The report's, so that a history is read without its reports.
+ALTER TABLE check_runs ADD COLUMN title text NOT NULL DEFAULT '';
+
 CREATE INDEX check_runs_again ON check_runs (queued_at) WHERE again;
 
 -- When an answer has grown old. There is no row while a run is on its way: its
