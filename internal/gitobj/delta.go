@@ -2,6 +2,7 @@ package gitobj
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 )
 
@@ -13,53 +14,104 @@ type pending struct {
 	depth int
 }
 
-// resolve turns deltas into objects and names all by their ids. It goes from
-// bases to what stands on them, so that a delta that waits for itself, or for an
-// object that is not in the pack, is simply never reached.
+// A resolution turns the entries of a pack into objects. It goes from bases to
+// what stands on them, so that a delta that waits for itself, or for an object
+// that is nowhere, is simply never reached.
+type resolution struct {
+	reader  *packReader
+	entries []entry
+	onIndex map[int][]int // deltas by the entry they stand on
+	onID    map[ID][]int  // and by id, as long as that has not been seen
+	work    []pending
+	pack    *Pack
+	hash    *hasher
+	done    int
+}
+
+// resolve names all objects by their ids.
 func (r *packReader) resolve(entries []entry) (*Pack, error) {
-	onIndex := map[int][]int{}
-	onID := map[ID][]int{}
-	var work []pending
+	s := &resolution{
+		reader: r, entries: entries,
+		onIndex: map[int][]int{}, onID: map[ID][]int{},
+		pack: &Pack{objects: make(map[ID]object, len(entries))},
+		hash: newHasher(),
+	}
 	for i, e := range slices.Backward(entries) { // popped from the end: in the pack's order
 		switch {
 		case e.kind != "":
-			work = append(work, pending{index: i, kind: e.kind, data: e.data})
+			s.work = append(s.work, pending{index: i, kind: e.kind, data: e.data})
 		case e.base >= 0:
-			onIndex[e.base] = append(onIndex[e.base], i)
+			s.onIndex[e.base] = append(s.onIndex[e.base], i)
 		default:
-			onID[e.baseID] = append(onID[e.baseID], i)
+			s.onID[e.baseID] = append(s.onID[e.baseID], i)
 		}
 	}
-	p := &Pack{objects: make(map[ID]object, len(entries))}
-	hash := newHasher()
-	done := 0
-	for len(work) > 0 {
-		o := work[len(work)-1]
-		work = work[:len(work)-1]
-		id, collision := hash.object(o.kind, o.data)
+	if err := s.run(); err != nil {
+		return nil, err
+	}
+	if r.bases != nil && len(s.onID) > 0 {
+		if err := s.runOnBases(r.bases); err != nil {
+			return nil, err
+		}
+	}
+	if left := len(entries) - s.done; left > 0 {
+		return nil, fmt.Errorf("%d deltas without a base: %w: %w", left, ErrMissing, ErrFormat)
+	}
+	return s.pack, nil
+}
+
+// run takes in objects, and what stands on them, until none is left.
+func (s *resolution) run() error {
+	for len(s.work) > 0 {
+		o := s.work[len(s.work)-1]
+		s.work = s.work[:len(s.work)-1]
+		id, collision := s.hash.object(o.kind, o.data)
 		if collision {
-			return nil, fmt.Errorf("object %s: %w", id, ErrCollision)
+			return fmt.Errorf("object %s: %w", id, ErrCollision)
 		}
-		p.objects[id] = object{kind: o.kind, data: o.data}
-		done++
-		waiting := append(onIndex[o.index], onID[id]...)
-		delete(onID, id) // the same object may stand in a pack twice
-		for _, i := range waiting {
-			if o.depth == r.limits.Depth {
-				return nil, fmt.Errorf("more than %d deltas on deltas: %w", r.limits.Depth, ErrLimit)
-			}
-			data, err := r.apply(entries[i].data, o.data)
-			if err != nil {
-				return nil, fmt.Errorf("delta on %s: %w", id, err)
-			}
-			entries[i].data = nil
-			work = append(work, pending{index: i, kind: o.kind, data: data, depth: o.depth + 1})
+		s.pack.objects[id] = object{kind: o.kind, data: o.data}
+		s.done++
+		if err := s.apply(o, s.onIndex[o.index]); err != nil {
+			return err
+		}
+		waiting := s.onID[id]
+		delete(s.onID, id) // the same object may stand in a pack twice
+		if err := s.apply(o, waiting); err != nil {
+			return err
 		}
 	}
-	if done != len(entries) {
-		return nil, fmt.Errorf("%d deltas without a base: %w", len(entries)-done, ErrFormat)
+	return nil
+}
+
+// runOnBases goes on from the objects outside of the pack that deltas stand on.
+func (s *resolution) runOnBases(bases Bases) error {
+	for id, waiting := range maps.Clone(s.onID) {
+		kind, data, ok := bases(id)
+		if !ok {
+			continue
+		}
+		delete(s.onID, id)
+		if err := s.apply(pending{index: -1, kind: kind, data: data}, waiting); err != nil {
+			return err
+		}
 	}
-	return p, nil
+	return s.run()
+}
+
+// apply makes the objects that stand on o and puts them to the work left.
+func (s *resolution) apply(o pending, waiting []int) error {
+	for _, i := range waiting {
+		if o.depth == s.reader.limits.Depth {
+			return fmt.Errorf("more than %d deltas on deltas: %w", s.reader.limits.Depth, ErrLimit)
+		}
+		data, err := s.reader.apply(s.entries[i].data, o.data)
+		if err != nil {
+			return fmt.Errorf("delta for entry %d: %w", i, err)
+		}
+		s.entries[i].data = nil
+		s.work = append(s.work, pending{index: i, kind: o.kind, data: data, depth: o.depth + 1})
+	}
+	return nil
 }
 
 // apply makes the object that delta describes on base.

@@ -29,9 +29,15 @@ type object struct {
 	data []byte
 }
 
-// ReadPack reads a whole, self-contained pack (gitformat-pack, version 2).
-func ReadPack(data []byte, lim PackLimits) (*Pack, error) {
-	r := &packReader{limits: lim, left: lim.Inflated}
+// Bases are objects at hand, on which the deltas of a thin pack may stand. What
+// they give out is not to be written to, and its id is taken on trust.
+type Bases func(ID) (Kind, []byte, bool)
+
+// ReadPack reads a whole pack (gitformat-pack, version 2). Where bases is nil it
+// must be self-contained; a pack that needs others than there are is ErrMissing,
+// and ErrFormat.
+func ReadPack(data []byte, lim PackLimits, bases Bases) (*Pack, error) {
+	r := &packReader{limits: lim, left: lim.Inflated, bases: bases}
 	entries, err := r.entries(data)
 	if err != nil {
 		return nil, fmt.Errorf("read pack: %w", err)
@@ -67,7 +73,13 @@ func (p *Pack) Tree(id ID) (*Tree, error) {
 	if err != nil {
 		return nil, err
 	}
-	return parseTree(id, o.data)
+	return ParseTree(id, o.data)
+}
+
+// Object returns an object of any kind. Its data is not to be written to.
+func (p *Pack) Object(id ID) (kind Kind, data []byte, ok bool) {
+	o, ok := p.objects[id]
+	return o.kind, o.data, ok
 }
 
 // IDs returns the ids of the objects of a kind, in no order.
@@ -104,6 +116,7 @@ type entry struct {
 type packReader struct {
 	limits   PackLimits
 	left     int64 // bytes that may still be inflated
+	bases    Bases
 	inflater inflater
 }
 

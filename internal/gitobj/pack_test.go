@@ -107,7 +107,7 @@ func TestReadPack(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			var b builder
 			test.build(&b)
-			p, err := ReadPack(b.bytes(), small)
+			p, err := ReadPack(b.bytes(), small, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -207,7 +207,7 @@ func TestReadPackRefuses(t *testing.T) {
 		{"delta size without end", delta(strings.Repeat("\xff", 12)), ErrFormat},
 	}
 	for _, test := range tests {
-		if _, err := ReadPack(test.in, small); !errors.Is(err, test.want) {
+		if _, err := ReadPack(test.in, small, nil); !errors.Is(err, test.want) {
 			t.Errorf("%s: %v, want %v", test.name, err, test.want)
 		}
 	}
@@ -217,7 +217,7 @@ func TestReadPackRefuses(t *testing.T) {
 func TestPackKinds(t *testing.T) {
 	var b builder
 	b.object(3, "hello")
-	p, err := ReadPack(b.bytes(), small)
+	p, err := ReadPack(b.bytes(), small, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -261,7 +261,7 @@ func TestReadPackOfGit(t *testing.T) {
 	want := len(strings.Fields(git(t, dir, "", "rev-list", "--objects", "--no-object-names", "--all")))
 	for _, form := range []string{"--delta-base-offset", "--no-delta-base-offset"} {
 		pack := git(t, dir, "", "pack-objects", "--all", "--stdout", "-q", form, "--window=50")
-		p, err := ReadPack([]byte(pack), DefaultPackLimits)
+		p, err := ReadPack([]byte(pack), DefaultPackLimits, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -298,7 +298,7 @@ func FuzzPack(f *testing.F) {
 	f.Add(binary.BigEndian.Uint32(pack[8:]), pack[12:len(pack)-20])
 	limits := PackLimits{Objects: 1000, Object: 1 << 16, Inflated: 1 << 20, Depth: 50}
 	f.Fuzz(func(t *testing.T, count uint32, body []byte) {
-		p, err := ReadPack(seal(count, string(body)), limits)
+		p, err := ReadPack(seal(count, string(body)), limits, nil)
 		if err != nil {
 			if !errors.Is(err, ErrFormat) && !errors.Is(err, ErrLimit) {
 				t.Fatalf("error of another kind: %v", err)
@@ -324,8 +324,35 @@ func BenchmarkReadPack(b *testing.B) {
 	_, pack := repository(b)
 	b.SetBytes(int64(len(pack)))
 	for b.Loop() {
-		if _, err := ReadPack(pack, DefaultPackLimits); err != nil {
+		if _, err := ReadPack(pack, DefaultPackLimits, nil); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+// A thin pack stands on objects that its receiver has.
+func TestReadThinPack(t *testing.T) {
+	hello, _ := BlobID([]byte("hello"))
+	excited, _ := BlobID([]byte("hello!"))
+	more, _ := BlobID([]byte("hello!!"))
+	var b builder
+	b.refDelta(excited, "\x06\x07\x90\x06\x01!") // stands on the next
+	b.refDelta(hello, helloDelta)
+	have := func(id ID) (Kind, []byte, bool) { return Blob, []byte("hello"), id == hello }
+	p, err := ReadPack(b.bytes(), small, have)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if data, err := p.Blob(more); err != nil || string(data) != "hello!!" {
+		t.Errorf("got %q, %v", data, err)
+	}
+	if _, err := p.Blob(hello); !errors.Is(err, ErrMissing) {
+		t.Errorf("the base counts as part of the pack: %v", err)
+	}
+	none := func(ID) (Kind, []byte, bool) { return "", nil, false }
+	for name, bases := range map[string]Bases{"no bases": nil, "other bases": none} {
+		if _, err := ReadPack(b.bytes(), small, bases); !errors.Is(err, ErrMissing) || !errors.Is(err, ErrFormat) {
+			t.Errorf("%s: %v, want %v", name, err, ErrMissing)
 		}
 	}
 }

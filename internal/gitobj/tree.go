@@ -81,9 +81,10 @@ func after(e Entry, n int) int {
 	}
 }
 
-// parseTree reads a tree's content. Names are refused that no git writes; names
-// that are a trick only on some file systems stand, as nothing is checked out.
-func parseTree(id ID, data []byte) (*Tree, error) {
+// ParseTree reads a tree's content, whose id it takes on trust. Names are refused
+// that no git writes; names that are a trick only on some file systems stand, as
+// nothing is checked out.
+func ParseTree(id ID, data []byte) (*Tree, error) {
 	t := &Tree{ID: id}
 	for len(data) > 0 {
 		e, rest, err := nextEntry(data)

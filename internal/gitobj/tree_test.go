@@ -49,7 +49,7 @@ func TestParseTree(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			got, err := parseTree(ID{}, test.in)
+			got, err := ParseTree(ID{}, test.in)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -92,7 +92,7 @@ func TestParseTreeRefuses(t *testing.T) {
 		"mode cut short":       []byte("100644"),
 	}
 	for name, in := range tests {
-		if got, err := parseTree(ID{}, in); !errors.Is(err, ErrFormat) {
+		if got, err := ParseTree(ID{}, in); !errors.Is(err, ErrFormat) {
 			t.Errorf("%s: %v, %v, want %v", name, got, err, ErrFormat)
 		}
 	}
@@ -109,7 +109,7 @@ func TestParseTreeOfGit(t *testing.T) {
 	}
 	git(t, dir, listing.String(), "update-index", "--index-info")
 	id := git(t, dir, "", "write-tree")
-	got, err := parseTree(mustID(t, id), []byte(git(t, dir, "", "cat-file", "tree", strings.TrimSpace(id))))
+	got, err := ParseTree(mustID(t, id), []byte(git(t, dir, "", "cat-file", "tree", strings.TrimSpace(id))))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +127,7 @@ func FuzzTree(f *testing.F) {
 	f.Add(tree("100644 a", "40000 b"))
 	f.Add(tree("100644 a-b", "40000 a", "100644 a0"))
 	f.Fuzz(func(t *testing.T, in []byte) {
-		got, err := parseTree(ID{}, in)
+		got, err := ParseTree(ID{}, in)
 		if err != nil {
 			if !errors.Is(err, ErrFormat) {
 				t.Fatalf("error of another kind: %v", err)

@@ -24,11 +24,12 @@ type Limits struct {
 	Bytes   int64         // of one response
 	Timeout time.Duration // from the first request to the last tree
 	Pack    gitobj.PackLimits
+	Trees   int64 // bytes of trees kept for the next release, in memory
 }
 
 // DefaultLimits hold the trees of every repository that publishes crates. Of
 // those whose server cannot leave files out, some are too large.
-var DefaultLimits = Limits{Bytes: 64 << 20, Timeout: 60 * time.Second, Pack: gitobj.DefaultPackLimits}
+var DefaultLimits = Limits{Bytes: 64 << 20, Timeout: 60 * time.Second, Pack: gitobj.DefaultPackLimits, Trees: 64 << 20}
 
 // A Source implements check.Source. It is safe for concurrent use.
 type Source struct {
@@ -39,6 +40,7 @@ type Source struct {
 	discovery, list, fetch *http.Client
 	remotes                recent[*remote]
 	snapshots              recent[*snapshot]
+	trees                  trees
 }
 
 // New returns a source that reaches out through e.
@@ -54,6 +56,7 @@ func New(e *egress.Egress, lim Limits) *Source {
 		fetch:     client(lim.Bytes, 0),
 		remotes:   recent[*remote]{most: recentRemotes},
 		snapshots: recent[*snapshot]{most: recentSnapshots, keep: shareable},
+		trees:     trees{most: lim.Trees},
 	}
 }
 

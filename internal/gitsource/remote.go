@@ -28,6 +28,7 @@ type remote struct {
 	base       *url.URL // after redirects
 	can        abilities
 	list, pack *http.Client // of refs and of commits; of trees and files
+	trees      *trees
 	limits     gitobj.PackLimits
 }
 
@@ -68,7 +69,7 @@ func (s *Source) connect(ctx context.Context, u *url.URL) (*remote, error) {
 	if err != nil {
 		return nil, body.explain(err)
 	}
-	return &remote{base: &base, can: can, list: s.list, pack: s.fetch, limits: s.limits.Pack}, nil
+	return &remote{base: &base, can: can, list: s.list, pack: s.fetch, trees: &s.trees, limits: s.limits.Pack}, nil
 }
 
 // readAbilities reads a version 2 capability advertisement, before which some

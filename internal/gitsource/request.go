@@ -19,20 +19,18 @@ const (
 // A fetchRequest is what a fetch asks for.
 type fetchRequest struct {
 	wants, haves []gitobj.ID
-	depth        int    // commits of history; 0 is all
-	filter       string // "" is none
-}
-
-// commitRequest asks for a commit and its trees, without history, and without
-// files where the server can leave them out.
-func commitRequest(commit gitobj.ID) fetchRequest {
-	return fetchRequest{wants: []gitobj.ID{commit}, depth: 1, filter: noFiles}
+	depth        int          // commits of history; 0 is all
+	filter       string       // "" is none
+	bases        gitobj.Bases // of the haves, which are then without history; nil where only commits are had
 }
 
 // encode leaves out what the server cannot do.
 func (f fetchRequest) encode(can abilities) []byte {
 	req := beginCommand(can, "fetch")
 	line := func(s string) { req = gitobj.AppendPacket(req, s+"\n") }
+	if f.bases != nil {
+		line("thin-pack")
+	}
 	line("no-progress")
 	line("ofs-delta")
 	for _, id := range f.wants {
@@ -40,6 +38,9 @@ func (f fetchRequest) encode(can abilities) []byte {
 	}
 	for _, id := range f.haves {
 		line("have " + id.String())
+		if f.bases != nil {
+			line("shallow " + id.String()) // else what came before it is left out, too
+		}
 	}
 	if f.depth > 0 && can.shallow {
 		line(fmt.Sprintf("deepen %d", f.depth))
@@ -66,7 +67,7 @@ func (r *remote) fetch(ctx context.Context, client *http.Client, f fetchRequest)
 		if err != nil {
 			return err
 		}
-		if pack, err = gitobj.ReadPack(data, r.limits); err != nil {
+		if pack, err = gitobj.ReadPack(data, r.limits, f.bases); err != nil {
 			return formatError(err)
 		}
 		return nil

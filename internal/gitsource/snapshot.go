@@ -39,16 +39,47 @@ type snapshot struct {
 // shareable reports whether a snapshot is small enough to be kept for others.
 func shareable(s *snapshot) bool { return s.kept <= maxRecentKept }
 
-// snapshot fetches a commit and its trees.
+// snapshot fetches a commit, and those of its trees that are not at hand.
 func (r *remote) snapshot(ctx context.Context, commit gitobj.ID) (*snapshot, error) {
-	pack, err := r.fetch(ctx, r.pack, commitRequest(commit))
+	// Without history, and without files where the server can leave them out.
+	f := fetchRequest{wants: []gitobj.ID{commit}, depth: 1, filter: noFiles}
+	pack, err := r.fetchDifference(ctx, f)
+	if err == nil && pack == nil {
+		pack, err = r.fetch(ctx, r.pack, f)
+	}
 	if errors.Is(err, errNotThere) {
 		return nil, fmt.Errorf("%w: %w", check.ErrCommitMissing, err)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return newSnapshot(ctx, r, pack, commit)
+	s, err := newSnapshot(ctx, r, pack, commit)
+	if err == nil {
+		r.trees.note(r.base.String(), commit)
+	}
+	return s, err
+}
+
+// fetchDifference fetches what a commit does not share with those that were read
+// last. It returns nil where asking for all is better: where none were, where the
+// server makes nothing sensible of the question, and where what is shared has been
+// forgotten since.
+func (r *remote) fetchDifference(ctx context.Context, f fetchRequest) (*gitobj.Pack, error) {
+	f.haves, f.bases = r.trees.haves(r.base.String()), r.trees.get
+	if len(f.haves) == 0 || !r.can.filter || !r.can.shallow || slices.Contains(f.haves, f.wants[0]) {
+		return nil, nil
+	}
+	pack, err := r.fetch(ctx, r.pack, f)
+	if errors.Is(err, check.ErrRepositoryProtocol) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if _, _, there := pack.Object(f.wants[0]); !there {
+		return nil, nil
+	}
+	return pack, nil
 }
 
 // newSnapshot takes what a pack holds of a commit, and fetches the trees that are
@@ -86,9 +117,10 @@ func newSnapshot(ctx context.Context, r *remote, pack *gitobj.Pack, id gitobj.ID
 	return s, nil
 }
 
-// addTrees adds the trees at and below roots, and returns those that the pack
-// does not hold.
+// addTrees adds the trees at and below roots, from the pack or from those at
+// hand, and returns those that neither holds.
 func (s *snapshot) addTrees(pack *gitobj.Pack, roots []gitobj.ID) (missing []gitobj.ID, err error) {
+	s.remote.trees.add(pack)
 	seen := map[gitobj.ID]bool{}
 	for work := slices.Clone(roots); len(work) > 0; {
 		id := work[len(work)-1]
@@ -97,13 +129,16 @@ func (s *snapshot) addTrees(pack *gitobj.Pack, roots []gitobj.ID) (missing []git
 			continue
 		}
 		seen[id] = true
-		tree, err := pack.Tree(id)
+		tree, err := s.tree(pack, id)
 		if errors.Is(err, gitobj.ErrMissing) {
 			missing = append(missing, id)
 			continue
 		}
 		if err != nil {
 			return nil, formatError(err)
+		}
+		if len(s.trees) == s.remote.limits.Objects {
+			return nil, fmt.Errorf("%w: more than %d trees", check.ErrRepositoryTooLarge, len(s.trees))
 		}
 		s.trees[id] = tree
 		for _, e := range tree.Entries {
@@ -113,6 +148,17 @@ func (s *snapshot) addTrees(pack *gitobj.Pack, roots []gitobj.ID) (missing []git
 		}
 	}
 	return missing, nil
+}
+
+func (s *snapshot) tree(pack *gitobj.Pack, id gitobj.ID) (*gitobj.Tree, error) {
+	tree, err := pack.Tree(id)
+	if !errors.Is(err, gitobj.ErrMissing) {
+		return tree, err
+	}
+	if _, data, ok := s.remote.trees.get(id); ok {
+		return gitobj.ParseTree(id, data)
+	}
+	return nil, err
 }
 
 // takeBlobs takes files out of a pack.
