@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/cratefence/cratefence/internal/check"
@@ -42,6 +43,9 @@ func userAgent() string {
 
 // newUpstream makes the client of the configured registry.
 func newUpstream(cfg Config, out *egress.Egress) (*upstream.Client, error) {
+	if err := reachable(cfg.Upstream.Index, out); err != nil {
+		return nil, err
+	}
 	client := out.Client(egress.Upstream, egress.Limits{
 		// An index file may be larger than a crate; upstream has its own limits on each.
 		Bytes:     max(cfg.Limits.CrateBytes, 64<<20),
@@ -49,6 +53,18 @@ func newUpstream(cfg Config, out *egress.Egress) (*upstream.Client, error) {
 		Redirects: egress.MaxRedirects,
 	})
 	return upstream.New(cfg.Upstream.Index, client, upstream.Options{MaxCrate: cfg.Limits.CrateBytes, UserAgent: userAgent()})
+}
+
+// reachable refuses a registry that egress would refuse every time: announcements
+// would be turned away for good, for a mistake of ours. What cannot be read as a
+// URL is upstream's to refuse.
+func reachable(indexURL string, out *egress.Egress) error {
+	u, err := url.Parse(strings.TrimPrefix(indexURL, "sparse+"))
+	if err != nil || u.Scheme != "http" || out.Allows(egress.Upstream, u) {
+		return nil
+	}
+	return fmt.Errorf("upstream.index %q is plain HTTP: where that is meant, egress.allow = [%q] permits it",
+		u.Redacted(), "upstream="+u.Host)
 }
 
 func (c Config) crateLimits() crate.Limits {

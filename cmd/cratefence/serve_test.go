@@ -3,6 +3,7 @@ package main
 import (
 	"math"
 	"runtime/debug"
+	"strings"
 	"testing"
 )
 
@@ -38,5 +39,26 @@ func TestAbsurdLimits(t *testing.T) {
 		if cfg.validate() == nil {
 			t.Errorf("limits %+v are accepted", cfg.Limits)
 		}
+	}
+}
+
+// A registry that can never be reached is a mistake in the configuration: to be
+// told at the start, not to every announcement.
+func TestRegistryThatEgressRefuses(t *testing.T) {
+	cfg := defaultConfig()
+	cfg.Upstream.Index = "sparse+http://10.0.0.1:8000/index/"
+	shut, err := newEgress("", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := newUpstream(cfg, shut); err == nil || !strings.Contains(err.Error(), `"upstream=10.0.0.1:8000"`) {
+		t.Errorf("error %v, want one that says what permits it", err)
+	}
+	open, err := newEgress("", []string{"upstream=10.0.0.1:8000"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := newUpstream(cfg, open); err != nil {
+		t.Error(err)
 	}
 }
