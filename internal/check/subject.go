@@ -110,13 +110,11 @@ var (
 
 // Narrower reasons. Each wraps one of those above.
 var (
-	ErrRepositoryVCS    = fmt.Errorf("%w: not a git repository", ErrRepositoryURL)    // Mercurial, Subversion, Pijul, …
-	ErrRepositoryDumb   = fmt.Errorf("%w: dumb HTTP", ErrRepositoryProtocol)          // files on a web server, no git behind it
-	ErrRepositorySHA256 = fmt.Errorf("%w: SHA-256 object ids", ErrRepositoryProtocol) // object-format=sha256
-)
+	ErrRepositoryVCS        = fmt.Errorf("%w: not a git repository", ErrRepositoryURL)
+	ErrRepositoryMercurial  = fmt.Errorf("%w: a Mercurial repository", ErrRepositoryVCS)
+	ErrRepositorySubversion = fmt.Errorf("%w: a Subversion repository", ErrRepositoryVCS)
+	ErrRepositoryPijul      = fmt.Errorf("%w: a Pijul repository", ErrRepositoryVCS)
 
-// Why there is no Subject.Index.
-var (
-	ErrNotInRegistry       = errors.New("version not in registry's index")
-	ErrRegistryUnreachable = errors.New("registry unreachable") // worth another try
+	ErrRepositoryDumb   = fmt.Errorf("%w: dumb HTTP", ErrRepositoryProtocol)          // files on a web server, no git behind it
+	ErrRepositorySHA256 = fmt.Errorf("%w: SHA-256 object ids", ErrRepositoryProtocol) // its objects have other ids than ours
 )

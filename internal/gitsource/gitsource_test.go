@@ -182,7 +182,8 @@ func TestBadAnswers(t *testing.T) {
 		want       error
 	}{
 		{name: "web page", refs: html, refsType: "text/html", want: check.ErrRepositoryProtocol},
-		{name: "dumb server", refs: "0123456789012345678901234567890123456789\trefs/heads/main\n", refsType: "text/plain", want: check.ErrRepositoryProtocol},
+		{name: "dumb server", refs: "0123456789012345678901234567890123456789\trefs/heads/main\n", refsType: "text/plain", want: check.ErrRepositoryDumb},
+		{name: "dumb server of unknown files", refs: "0123456789012345678901234567890123456789\trefs/heads/main\n", refsType: "application/octet-stream", want: check.ErrRepositoryDumb},
 		{name: "web page that lies", refs: html, want: check.ErrRepositoryProtocol},
 		{name: "empty", refs: " ", want: check.ErrRepositoryProtocol},
 		{name: "a flush alone", refs: "0000", want: check.ErrRepositoryProtocol},
@@ -190,7 +191,8 @@ func TestBadAnswers(t *testing.T) {
 		{name: "service without flush", refs: lines("# service=git-upload-pack\n", "version 2\n") + "0000", want: check.ErrRepositoryProtocol},
 		{name: "abilities without end", refs: lines("version 2\n", "fetch\n"), want: check.ErrRepositoryProtocol},
 		{name: "abilities for ever", refs: lines("version 2\n") + strings.Repeat(lines("x\n"), 10_000), want: check.ErrRepositoryProtocol},
-		{name: "SHA-256", refs: lines("version 2\n", "object-format=sha256\n") + "0000", want: check.ErrRepositoryProtocol},
+		{name: "SHA-256", refs: lines("version 2\n", "object-format=sha256\n") + "0000", want: check.ErrRepositorySHA256},
+		{name: "yet another object format", refs: lines("version 2\n", "object-format=sha3\n") + "0000", want: check.ErrRepositoryProtocol},
 		{name: "error instead of abilities", refs: lines("ERR access denied\n"), want: check.ErrRepositoryProtocol},
 		{name: "pack of another type", packType: "text/html", pack: html, want: check.ErrRepositoryProtocol},
 		{name: "not our ref", pack: lines("ERR upload-pack: not our ref 0100"), want: check.ErrCommitMissing},

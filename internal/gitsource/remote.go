@@ -54,6 +54,9 @@ func (s *Source) connect(ctx context.Context, u *url.URL) (*remote, error) {
 	}
 	defer resp.Body.Close()
 	if err := checkAnswer(resp, refsType); err != nil {
+		if isDumb(resp) {
+			err = fmt.Errorf("%w: the server has a list of refs, and no git that answers", check.ErrRepositoryDumb)
+		}
 		return nil, err
 	}
 	// Where the question was redirected, the repository is found under its new
@@ -70,6 +73,18 @@ func (s *Source) connect(ctx context.Context, u *url.URL) (*remote, error) {
 		return nil, body.explain(err)
 	}
 	return &remote{base: &base, can: can, list: s.list, pack: s.fetch, trees: &s.trees, limits: s.limits.Pack}, nil
+}
+
+// isDumb reports whether an answer is the file that git update-server-info writes
+// for web servers that know nothing of git: lines of an id, a tab and a ref.
+func isDumb(resp *http.Response) bool {
+	line := make([]byte, len(gitobj.ID{})*2+len("\trefs/"))
+	if _, err := io.ReadFull(resp.Body, line); err != nil || resp.StatusCode != http.StatusOK {
+		return false
+	}
+	id, name, _ := strings.Cut(string(line), "\t")
+	_, err := gitobj.ParseID(id)
+	return err == nil && name == "refs/"
 }
 
 // readAbilities reads a version 2 capability advertisement, before which some
@@ -105,6 +120,9 @@ func readAbilities(r *gitobj.PacketReader) (abilities, error) {
 			}
 		case "object-format":
 			if value != "sha1" {
+				if value == "sha256" {
+					return abilities{}, check.ErrRepositorySHA256
+				}
 				return abilities{}, fmt.Errorf("%w: object format %.20q", check.ErrRepositoryProtocol, value)
 			}
 			can.format = true

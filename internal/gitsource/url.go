@@ -1,11 +1,11 @@
 package gitsource
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/url"
 	"path"
-	"slices"
 	"strings"
 
 	"github.com/cratefence/cratefence/internal/check"
@@ -19,11 +19,11 @@ import (
 func candidates(repository string, plain func(*url.URL) bool) ([]*url.URL, error) {
 	u, err := parseURL(repository)
 	if err != nil {
-		return nil, fmt.Errorf("read repository URL %q: %w: %w", repository, check.ErrRepositoryURL, err)
+		return nil, badURL(repository, err)
 	}
 	segments, err := splitPath(u.Path)
 	if err != nil {
-		return nil, fmt.Errorf("read repository URL %q: %w: %w", repository, check.ErrRepositoryURL, err)
+		return nil, badURL(repository, err)
 	}
 	if u.Scheme == "http" {
 		if u.Path = path.Join("/", path.Join(segments...)); !plain(u) {
@@ -31,15 +31,24 @@ func candidates(repository string, plain func(*url.URL) bool) ([]*url.URL, error
 			u.Host = strings.TrimSuffix(u.Host, ":80")
 		}
 	}
+	u.Host = cmp.Or(sameForge[u.Host], u.Host)
 	paths, err := forgePaths(u.Hostname(), segments)
+
 	if err != nil {
-		return nil, fmt.Errorf("read repository URL %q: %w: %w", repository, check.ErrRepositoryURL, err)
+		return nil, badURL(repository, err)
 	}
 	urls := make([]*url.URL, len(paths))
 	for i, p := range paths {
 		urls[i] = &url.URL{Scheme: u.Scheme, Host: u.Host, Path: "/" + p}
 	}
 	return urls, nil
+}
+
+func badURL(repository string, why error) error {
+	if errors.Is(why, check.ErrRepositoryURL) { // one of the narrower reasons
+		return fmt.Errorf("read repository URL %.200q: %w", repository, why)
+	}
+	return fmt.Errorf("read repository URL %.200q: %w: %w", repository, check.ErrRepositoryURL, why)
 }
 
 // shorthands are the prefixes that stand for a forge.
@@ -62,20 +71,21 @@ func parseURL(s string) (*url.URL, error) {
 	if err != nil {
 		return nil, err
 	}
-	u.Scheme, u.Host = strings.ToLower(u.Scheme), strings.ToLower(u.Host)
+	u.Scheme, u.Host = strings.TrimSuffix(strings.ToLower(u.Scheme), "+git"), strings.ToLower(u.Host)
 	switch u.Scheme {
 	case "http", "https":
-	case "ssh", "git", "git+ssh", "git+https":
+	case "ssh", "git":
 		// Where a forge serves these it serves HTTPS too, on its usual port.
-		if u.Scheme != "git+https" && u.Port() != "" {
+		if u.Port() != "" {
 			u.Host = u.Hostname()
 		}
+		dropUser(u)
 		u.Scheme = "https"
-		if _, secret := u.User.Password(); !secret {
-			u.User = nil
-		}
 	default:
-		return nil, fmt.Errorf("scheme %q", u.Scheme)
+		return nil, schemeError(u.Scheme)
+	}
+	if u.User.Username() == "git" || isAzure(u.Hostname()) { // who logs in, which we do not
+		dropUser(u)
 	}
 	switch {
 	case u.User != nil:
@@ -85,6 +95,13 @@ func parseURL(s string) (*url.URL, error) {
 	}
 	u.Host = strings.TrimPrefix(u.Host, "www.")
 	return u, nil
+}
+
+// dropUser drops a user who has no password.
+func dropUser(u *url.URL) {
+	if _, secret := u.User.Password(); !secret {
+		u.User = nil
+	}
 }
 
 // withScheme reads "git@host:path", "github:owner/name" and "host/path".
@@ -114,60 +131,4 @@ func splitPath(p string) ([]string, error) {
 		return nil, errors.New("no path")
 	}
 	return segments, nil
-}
-
-// notRepositories are hosts that crates name as repository and that hold none
-// that we can read.
-var notRepositories = map[string]string{
-	"crates.io":     "a registry page",
-	"docs.rs":       "a documentation page",
-	"lib.rs":        "a registry page",
-	"hg.sr.ht":      "a Mercurial repository",
-	"launchpad.net": "a Bazaar host",
-}
-
-// forgePaths cuts the path of a page down to that of its repository. Where a
-// forge's rules are not known both spellings with and without ".git" are tried.
-func forgePaths(host string, segments []string) ([]string, error) {
-	if what, ok := notRepositories[host]; ok {
-		return nil, fmt.Errorf("%s, not a git repository", what)
-	}
-	switch {
-	case host == "github.com", host == "codeberg.org", host == "bitbucket.org", host == "gitee.com", host == "git.sr.ht":
-		if len(segments) < 2 {
-			return nil, errors.New("an owner without a repository")
-		}
-		return []string{segments[0] + "/" + strings.TrimSuffix(segments[1], ".git")}, nil
-	case host == "gist.github.com":
-		id := segments[min(1, len(segments)-1)]
-		return []string{strings.TrimSuffix(id, ".git") + ".git"}, nil
-	case host == "gitlab.com", strings.HasPrefix(host, "gitlab."):
-		p := strings.TrimSuffix(strings.Join(cutPage(segments), "/"), ".git")
-		if !strings.Contains(p, "/") {
-			return nil, errors.New("an owner without a repository")
-		}
-		return []string{p + ".git"}, nil
-	case strings.HasSuffix(host, ".googlesource.com"):
-		if i := slices.Index(segments, "+"); i > 0 {
-			segments = segments[:i]
-		}
-		return []string{strings.Join(segments, "/")}, nil
-	}
-	p := strings.Join(cutPage(segments), "/")
-	if bare, ok := strings.CutSuffix(p, ".git"); ok {
-		return []string{p, bare}, nil
-	}
-	return []string{p, p + ".git"}, nil
-}
-
-// cutPage cuts what a forge's pages add to OWNER/NAME: "/-/…" of GitLab, where
-// groups nest, and its older "/tree/…"; "/src/…" of Gitea.
-func cutPage(segments []string) []string {
-	if i := slices.Index(segments, "-"); i >= 2 {
-		return segments[:i]
-	}
-	if len(segments) > 3 && slices.Contains([]string{"tree", "blob", "src"}, segments[2]) {
-		return segments[:2]
-	}
-	return segments
 }
