@@ -234,7 +234,7 @@ func TestProvenanceUnknown(t *testing.T) {
 	}{
 		{name: "no recorded commit", reason: "no-vcs-info"},
 		{name: "no repository", pack: recorded, change: func(s *check.Subject) { s.Repository = "" }, reason: "no-repository"},
-		{name: "no git repository", pack: recorded, change: func(s *check.Subject) { s.Repository = "https://hg.sr.ht/~o/demo" }, reason: "repository-url"},
+		{name: "no git repository", pack: recorded, change: func(s *check.Subject) { s.Repository = "https://hg.sr.ht/~o/demo" }, reason: "repository-vcs"},
 		{name: "repository gone", pack: recorded, change: func(s *check.Subject) { s.Repository = f.url + "/o/gone" }, reason: "repository-missing"},
 		{name: "private address", pack: recorded, change: func(s *check.Subject) { s.Repository = "https://127.0.0.1/o/demo" }, reason: "repository-refused"},
 		{
