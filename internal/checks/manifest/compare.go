@@ -24,6 +24,7 @@ type Difference struct {
 	Rule           string   // stable name, as in a finding
 	Path           []string // of the key: "dependencies", "foo", "features". Targets stand by their name
 	Git, Published string   // values as TOML writes them, shortened; "" where there is none
+	Index          string   // of CompareIndex, which has it instead of Git
 	Class          Class
 	Known          Edit // the honest habit that makes such a difference, "" where there is none
 	Message        string
@@ -46,7 +47,7 @@ func Compare(git, published *Canon) []Difference {
 	c.leftOut()
 	c.recognise()
 	for i := range c.found {
-		c.describe(&c.found[i])
+		c.found[i].describe("git", c.found[i].Git)
 	}
 	return c.found
 }
@@ -175,11 +176,12 @@ func (c *comparison) hasBuildScript() bool {
 	return tableOf(c.published.tree, "package")["build"] != false || tableOf(c.published.tree, "build-dependencies") != nil
 }
 
-// describe gives a difference its rule and its sentence.
-func (c *comparison) describe(d *Difference) {
+// describe gives a difference its rule and its sentence; was is what it is in the
+// origin.
+func (d *Difference) describe(origin, was string) {
 	verb := "changed"
 	switch {
-	case d.Git == "":
+	case was == "":
 		verb = "added"
 	case d.Published == "":
 		verb = "removed"
@@ -195,12 +197,12 @@ func (c *comparison) describe(d *Difference) {
 	}
 	d.Rule = what + "-" + verb
 	switch {
-	case d.Git == "":
-		d.Message = fmt.Sprintf("%s is published as `%s`, and git has none", subject, d.Published)
+	case was == "":
+		d.Message = fmt.Sprintf("%s is published as `%s`, and %s has none", subject, d.Published, origin)
 	case d.Published == "":
-		d.Message = fmt.Sprintf("%s is `%s` in git, and not published", subject, d.Git)
+		d.Message = fmt.Sprintf("%s is `%s` in %s, and not published", subject, was, origin)
 	default:
-		d.Message = fmt.Sprintf("%s is `%s` in git, and published as `%s`", subject, d.Git, d.Published)
+		d.Message = fmt.Sprintf("%s is `%s` in %s, and published as `%s`", subject, was, origin, d.Published)
 	}
 	if d.Known != "" {
 		d.Message += ": " + d.Known.reason()

@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path"
@@ -10,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/cratefence/cratefence/internal/crate"
+	"github.com/cratefence/cratefence/internal/index"
+	"github.com/cratefence/cratefence/internal/lockfile"
 )
 
 // TestCorpus compares real crates with their repositories. Every folder below
@@ -28,9 +31,13 @@ func TestCorpus(t *testing.T) {
 	rules, outcomes := map[Rule]int{}, map[string]int{}
 	for _, entry := range crates {
 		differences, notes, err := compareFolder(filepath.Join(corpus, entry.Name()))
+		kind := "original"
+		if _, missing := os.Stat(filepath.Join(corpus, entry.Name(), "DIR")); missing == nil {
+			kind = "git"
+		}
 		if err != nil {
-			outcomes["unreadable"]++
-			fmt.Printf("%s: %v\n", entry.Name(), err)
+			outcomes[kind+", not compared"]++
+			fmt.Printf("%s %s: ERR %v\n", kind, entry.Name(), err)
 			continue
 		}
 		fired := map[Rule]bool{}
@@ -40,16 +47,107 @@ func TestCorpus(t *testing.T) {
 		for rule := range fired {
 			rules[rule]++
 		}
-		if len(differences) == 0 {
-			outcomes["explained"]++
-			continue
-		}
-		outcomes["residue"]++
+		outcome := "explained"
 		for _, d := range differences {
-			fmt.Printf("%s: %s %s: %s\n", entry.Name(), d.Class, d.Known, d.Message)
+			fmt.Printf("%s %s: %s %s: %s\n", kind, entry.Name(), d.Class, d.Known, d.Message)
+			if d.Known == "" {
+				outcome = "residue"
+			} else if outcome == "explained" {
+				outcome = "known edits"
+			}
 		}
+		outcomes[kind+", "+outcome]++
 	}
 	fmt.Println(outcomes, rules)
+}
+
+func TestCorpusIndex(t *testing.T) {
+	corpus := os.Getenv("CRATEFENCE_MANIFESTS")
+	crates, _ := os.ReadDir(corpus)
+	n, bad := 0, 0
+	for _, entry := range crates {
+		folder := filepath.Join(corpus, entry.Name())
+		text, _ := os.ReadFile(filepath.Join(folder, "Cargo.toml"))
+		m, err := crate.ParseManifest(text)
+		if err != nil {
+			continue
+		}
+		files, _ := os.ReadFile(filepath.Join(folder, "FILES"))
+		for _, f := range Flags(text, m, strings.Split(string(files), "\n")) {
+			fmt.Println("FLAG", entry.Name(), f.Rule, f.Old, f.Message, f.Line)
+		}
+		raw, err := os.ReadFile(filepath.Join(folder, "INDEX"))
+		if err != nil {
+			continue
+		}
+		line, err := index.ParseLine(raw)
+		if err != nil {
+			fmt.Println(entry.Name(), err)
+			continue
+		}
+		n++
+		d := CompareIndex(m, line)
+		if len(d) > 0 {
+			bad++
+		}
+		for _, d := range d {
+			fmt.Println("INDEX", entry.Name(), d.Class, d.Message, d.Line)
+		}
+	}
+	fmt.Println("index", n, bad)
+}
+
+func TestCorpusLock(t *testing.T) {
+	corpus := os.Getenv("CRATEFENCE_MANIFESTS")
+	crates, _ := os.ReadDir(corpus)
+	kinds := map[LockKind]int{}
+	n, pairs := 0, 0
+	for _, entry := range crates {
+		folder := filepath.Join(corpus, entry.Name())
+		data, err := os.ReadFile(filepath.Join(folder, "Cargo.lock"))
+		if err != nil {
+			continue
+		}
+		n++
+		published, err := lockfile.Parse(data)
+		if err != nil {
+			fmt.Println("LOCK", entry.Name(), err)
+			continue
+		}
+		dir, err := os.ReadFile(filepath.Join(folder, "DIR"))
+		if err != nil {
+			continue
+		}
+		root, _, ok := WorkspaceRoot(string(dir), func(file string) ([]byte, bool) {
+			data, err := os.ReadFile(filepath.Join(folder, "repo", file))
+			return data, err == nil
+		})
+		if !ok {
+			root = string(dir)
+		}
+		data, err = os.ReadFile(filepath.Join(folder, "repo", root, "Cargo.lock"))
+		if err != nil {
+			continue
+		}
+		git, err := lockfile.Parse(data)
+		if err != nil {
+			fmt.Println("GITLOCK", entry.Name(), err)
+			continue
+		}
+		pairs++
+		m, _ := os.ReadFile(filepath.Join(folder, "Cargo.toml"))
+		mm, err := crate.ParseManifest(m)
+		if err != nil {
+			continue
+		}
+		for _, d := range CompareLock(published, git, mm.Package.Name) {
+			kinds[d.Kind]++
+			if d.Kind != LockSibling {
+				fmt.Println("LOCK", entry.Name(), d.Kind, d.Message)
+			}
+		}
+	}
+	fmt.Println("locks", n, pairs, kinds)
 }
 
 func compareFolder(folder string) ([]Difference, []Note, error) {
@@ -72,8 +170,6 @@ func compareFolder(folder string) ([]Difference, []Note, error) {
 	var git Input
 	if slices.Contains(files, "Cargo.toml.orig") {
 		git.Manifest, err = read("Cargo.toml.orig")
-	} else {
-		git.Manifest = published
 	}
 	if err != nil {
 		return nil, nil, err
@@ -88,6 +184,9 @@ func compareFolder(folder string) ([]Difference, []Note, error) {
 			data, err := os.ReadFile(filepath.Join(folder, "repo", file))
 			return data, err == nil
 		})
+	}
+	if git.Manifest == nil {
+		return nil, nil, errors.New("no original")
 	}
 	a, notes, err := Canonicalise(git)
 	if err != nil {

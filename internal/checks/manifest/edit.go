@@ -13,24 +13,22 @@ type Edit string
 
 // The edits.
 const (
-	EditVersion   Edit = "version-bump"           // the version, raised when publishing and committed later
-	EditSibling   Edit = "sibling-version"        // a dependency beside the package gets a version, or a newer one
-	EditDev       Edit = "dev-dependency-removed" // dev-dependencies taken out, for they need the package published first
-	EditDevValue  Edit = "feature-value-removed"  // the values of features that spoke of such
-	EditRegistry  Edit = "registry-name"          // git has the name of a registry, which stands for a URL
-	EditOldCargo  Edit = "older-cargo"            // the publishing cargo did not know the key
-	EditNotLooked Edit = "target-not-found"       // a target that a folder has now was not guessed then
+	EditVersion  Edit = "version-bump"           // the version, raised when publishing and committed later
+	EditSibling  Edit = "sibling-version"        // a dependency beside the package gets a version, or a newer one
+	EditDev      Edit = "dev-dependency-removed" // dev-dependencies taken out, for they need the package published first
+	EditDevValue Edit = "feature-value-removed"  // the values of features that spoke of such
+	EditRegistry Edit = "registry-name"          // git has the name of a registry, which stands for a URL
+	EditOldCargo Edit = "older-cargo"            // the publishing cargo did not know the key
 )
 
 func (e Edit) reason() string {
 	return map[Edit]string{
-		EditVersion:   "a version raised when publishing",
-		EditSibling:   "git has it as a path, which is given a version when publishing",
-		EditDev:       "dev-dependencies are often taken out for publishing, where they need the crate itself",
-		EditDevValue:  "it spoke of a dev-dependency that was taken out",
-		EditRegistry:  "git has the registry's name, and the author's configuration its URL",
-		EditOldCargo:  "cargos before 1.74 drop it",
-		EditNotLooked: "it is only guessed from a file of the crate",
+		EditVersion:  "a version raised when publishing",
+		EditSibling:  "git has it as a path, which is given a version when publishing",
+		EditDev:      "dev-dependencies are often taken out for publishing, where they need the crate itself",
+		EditDevValue: "it spoke of a dev-dependency that was taken out",
+		EditRegistry: "git has the registry's name, and the author's configuration its URL",
+		EditOldCargo: "cargos that do not know it yet leave it out",
 	}[e]
 }
 
@@ -52,7 +50,7 @@ func (c *comparison) recognise() {
 			d.Known = EditRegistry
 		case at[0] == "features" && len(at) == 2 && c.isDevValue(at[1]):
 			d.Known = EditDevValue
-		case at[0] == "lints" && c.published.tree["lints"] == nil:
+		case d.Published == "" && c.isNewKey(at):
 			d.Known = EditOldCargo
 		}
 	}
@@ -85,6 +83,18 @@ func (c *comparison) isSiblingVersion(at []string, bumped bool) bool {
 func splitOperator(requirement string) (operator, version string) {
 	version = strings.TrimLeft(requirement, "=^~ ")
 	return strings.TrimSpace(strings.TrimSuffix(requirement, version)), version
+}
+
+// isNewKey reports whether a key is of those that cargo learned late and that
+// change nothing where they are missing, for those who depend on the crate.
+func (c *comparison) isNewKey(at []string) bool {
+	switch Dotted(at[:min(len(at), 2)]) {
+	case "package.rust-version", "hints.mostly-unused": // 1.56, 1.91
+		return true
+	case "package.resolver": // a workspace's is written since 1.64
+		return tableOf(c.git.source.Raw, "package")["resolver"] == nil
+	}
+	return at[0] == "lints" // 1.74, those with settings 1.80
 }
 
 func (c *comparison) isNamedRegistry(at []string) bool {

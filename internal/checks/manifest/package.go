@@ -26,7 +26,7 @@ var packageFields = []field{
 	{name: "include", read: list},
 	{name: "publish", read: flagOrList},
 	{name: "workspace"},
-	{name: "im-a-teapot", read: flag},
+	{name: "im-a-teapot", read: yesNo},
 	{name: "default-run", read: text},
 	{name: "description", read: prose},
 	{name: "homepage", read: prose},

@@ -104,11 +104,11 @@ var profileFields = []field{
 	{name: "codegen-units", read: integer},
 	{name: "debug", read: debugInfo},
 	{name: "split-debuginfo", read: text},
-	{name: "debug-assertions", read: flag},
-	{name: "rpath", read: flag},
+	{name: "debug-assertions", read: yesNo},
+	{name: "rpath", read: yesNo},
 	{name: "panic", read: text},
-	{name: "overflow-checks", read: flag},
-	{name: "incremental", read: flag},
+	{name: "overflow-checks", read: yesNo},
+	{name: "incremental", read: yesNo},
 	{name: "dir-name", read: text},
 	{name: "inherits", read: text},
 	{name: "strip", read: flagOrText},
@@ -116,7 +116,7 @@ var profileFields = []field{
 	{name: "package"},
 	{name: "build-override"},
 	{name: "trim-paths", read: anything},
-	{name: "hint-mostly-unused", read: flag},
+	{name: "hint-mostly-unused", read: yesNo},
 }
 
 func (c *canoniser) profiles(at []string, table map[string]any) map[string]any {

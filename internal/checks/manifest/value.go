@@ -105,8 +105,8 @@ func oneOrMore(value any) (any, bool) {
 	return list(value)
 }
 
-// flag is a bool whose two values both differ from leaving it out.
-func flag(value any) (any, bool) {
+// yesNo is a bool whose two values both differ from leaving it out.
+func yesNo(value any) (any, bool) {
 	b, ok := value.(bool)
 	return b, ok
 }
