@@ -22,22 +22,15 @@ var Provenance = check.Register(&check.Check{
 })
 
 func runProvenance(ctx context.Context, s *check.Subject) (check.Report, error) {
-	src, missing, err := openSource(ctx, s)
+	p, missing, err := newProvenanceReport(ctx, s)
 	switch {
 	case err != nil:
 		return check.Report{}, err
 	case missing != nil:
 		return provenanceUnknown(missing.patient(s.Attempt), ProvenanceFacts{})
 	}
-	p := provenanceReport{subject: s, source: src, facts: ProvenanceFacts{
-		Repository:  src.snapshot.URL(),
-		Declared:    src.repository,
-		Commit:      src.info.SHA1,
-		CommittedAt: src.snapshot.Commit().Committed,
-		Dirty:       src.info.Dirty,
-	}}
 	result, err := provenance.Compare(ctx, provenance.Input{
-		Name: releaseName(s), Archive: s.Archive, Snapshot: src.snapshot, Path: src.info.PathInVCS,
+		Name: releaseName(s), Archive: s.Archive, Snapshot: p.source.snapshot, Path: p.source.info.PathInVCS,
 	})
 	switch {
 	case errors.Is(err, provenance.ErrNoPackage):
@@ -45,7 +38,7 @@ func runProvenance(ctx context.Context, s *check.Subject) (check.Report, error) 
 	case err != nil && ctx.Err() != nil:
 		return check.Report{}, ctx.Err()
 	case err != nil:
-		missing, err := whyNoSource(err, src.repository, src.info.SHA1)
+		missing, err := whyNoSource(err, p.source.repository, p.source.info.SHA1)
 		if err != nil {
 			return check.Report{}, err
 		}
@@ -55,6 +48,7 @@ func runProvenance(ctx context.Context, s *check.Subject) (check.Report, error) 
 	if err := p.reach(ctx); err != nil {
 		return check.Report{}, err
 	}
+	p.origin()
 	return p.finish(p.title(result), p.summary(result), p.metrics(result))
 }
 

@@ -3,6 +3,7 @@ package checks
 import (
 	"time"
 
+	"github.com/cratefence/cratefence/internal/checks/manifest"
 	"github.com/cratefence/cratefence/internal/checks/provenance"
 )
 
@@ -15,7 +16,12 @@ type ProvenanceFacts struct {
 	Repository string `json:"repository,omitempty"` // as it answered
 	Declared   string `json:"declared,omitempty"`   // as the manifest spells it
 
-	Commit      string    `json:"commit,omitempty"`
+	Commit string `json:"commit,omitempty"`
+	// Origin says who names the commit: attested, recorded, tag, history. In the
+	// latter two nobody does, and it was looked for.
+	Origin provenance.Origin `json:"origin,omitempty"`
+	// Absent are the commits that are named and that the repository does not have.
+	Absent      []string  `json:"absent,omitempty"`
 	CommittedAt time.Time `json:"committed_at,omitzero"`
 	// Reach says which branch or tag leads to the commit; nil where it was not asked.
 	Reach *ProvenanceReach `json:"reach,omitempty"`
@@ -65,13 +71,13 @@ type ProvenanceFile struct {
 // ProvenanceSetting is a setting of the published manifest that what it was made
 // from does not account for.
 type ProvenanceSetting struct {
-	Path      string `json:"path"`                // "dependencies.foo.features"
-	Origin    string `json:"origin,omitempty"`    // what the author's manifest comes to; "" nothing
-	Published string `json:"published,omitempty"` // "" nothing
-	From      string `json:"from"`                // what it was compared with: repository, or Cargo.toml.orig
-	Class     string `json:"class"`               // build, dev, metadata
-	Known     string `json:"known,omitempty"`     // the honest edit that it is recognised as
-	Text      string `json:"text"`                // a sentence
+	Path      string         `json:"path"`                // "dependencies.foo.features"
+	Origin    string         `json:"origin,omitempty"`    // what the author's manifest comes to; "" nothing
+	Published string         `json:"published,omitempty"` // "" nothing
+	From      string         `json:"from"`                // what it was compared with: repository, or Cargo.toml.orig
+	Class     manifest.Class `json:"class"`               // build, dev, metadata
+	Known     manifest.Edit  `json:"known,omitempty"`     // the honest edit that it is recognised as
+	Text      string         `json:"text"`                // a sentence
 }
 
 // ProvenanceLock is how the published Cargo.lock relates to the repository's.
@@ -85,8 +91,9 @@ type ProvenanceLock struct {
 }
 
 const (
-	maxFactFiles = 200
-	maxFactNotes = 100
+	maxFactFiles    = 200
+	maxFactSettings = 200
+	maxFactNotes    = 100
 )
 
 // takeFacts takes what a comparison measured.
@@ -94,7 +101,10 @@ func (p *provenanceReport) takeFacts(r *provenance.Result) {
 	f := &p.facts
 	f.Path, f.PathGuessed = r.Path, r.PathGuessed
 	f.OriginalManifest, f.Workspace = r.Manifest.Original, r.Manifest.Workspace
-	f.ManifestDifferences = len(r.Manifest.Differences)
+	f.ManifestDifferences, f.Settings = len(r.Manifest.Differences), settingFacts(r.Manifest.Differences)
+	for _, note := range r.Manifest.Notes[:min(len(r.Manifest.Notes), maxFactNotes)] {
+		f.ManifestNotes = append(f.ManifestNotes, note.Message)
+	}
 	f.Missing, f.MissingExplained = r.Missing.Unexplained, r.Missing.Explained
 	f.Files = map[provenance.Kind]int{}
 	for _, source := range []bool{true, false} {

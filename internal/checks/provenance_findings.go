@@ -1,7 +1,6 @@
 package checks
 
 import (
-	"cmp"
 	"fmt"
 	"strings"
 
@@ -129,70 +128,4 @@ func (p *provenanceReport) unknown(f provenance.File, level check.Level, data []
 		}
 	}
 	return finding
-}
-
-// manifestFindings tells what is amiss with the manifests.
-func (p *provenanceReport) manifestFindings(r *provenance.Result) {
-	m := r.Manifest
-	if m.OtherName != "" {
-		p.add(check.Finding{
-			Rule: "other-package", Level: check.LevelError, Path: crate.ManifestFile,
-			Message: fmt.Sprintf("The repository's manifest is of the package %q, not of %q", m.OtherName, releaseName(p.subject)),
-			Help:    "Name the crate's own repository in Cargo.toml.",
-		})
-	}
-	if r.PathGuessed && p.source.info.PathInVCS != nil {
-		p.add(check.Finding{
-			Rule: "path-wrong", Level: check.LevelWarning, Path: crate.VCSInfoFile,
-			Message: fmt.Sprintf("The recorded folder %q holds no package; it was found at %q", *p.source.info.PathInVCS, cmp.Or(r.Path, ".")),
-		})
-	}
-	for _, file := range m.Unreadable {
-		p.add(unreadable(file))
-	}
-	if m.NoWorkspace {
-		p.unsettled = append(p.unsettled, &noSource{
-			Reason:  "workspace-missing",
-			Message: "The manifest inherits from a workspace that was not found; what it inherits was not compared",
-			Help:    "Keep the workspace's manifest in a folder above the package, in the same repository.",
-		})
-	}
-	if m.Original == provenance.Edited {
-		p.add(check.Finding{
-			Rule: "manifest-edited", Level: check.LevelWarning, Path: crate.ManifestOrigFile, Help: publishClean,
-			Message: fmt.Sprintf("The author's manifest is not the text that the repository holds at %s", p.commit()),
-		})
-	}
-	for _, d := range m.Differences {
-		p.add(p.difference(d))
-	}
-}
-
-// unreadable tells of a manifest that was not compared. What cargo reads must be
-// readable; the author's own text may be newer than we are, and is public.
-func unreadable(file string) check.Finding {
-	f := check.Finding{
-		Rule: "manifest-unreadable", Level: check.LevelWarning, Path: file,
-		Message: file + " cannot be read, so the published manifest was not compared with it",
-		Help:    "Publish with cargo, which writes a manifest that every reader of TOML 1.0 understands.",
-	}
-	if file == crate.ManifestFile {
-		f.Level = check.LevelError
-		f.Message = file + " cannot be read, so what it makes cargo do was not compared"
-	}
-	return f
-}
-
-func (p *provenanceReport) difference(d provenance.Difference) check.Finding {
-	f := check.Finding{
-		Rule: d.Rule, Level: check.LevelError, Message: d.Message, Path: d.File, StartLine: d.Line, EndLine: d.Line,
-		Help: "Commit the change to Cargo.toml, and publish with cargo from that commit, under a new version.",
-	}
-	if d.Harmless {
-		f.Level = check.LevelWarning
-	}
-	if file := p.subject.Archive.File(d.File); file != nil && d.Line > 0 {
-		f.Snippet = crate.Snippet(file.Data, d.Line, d.Line)
-	}
-	return f
 }

@@ -17,6 +17,7 @@ import (
 type provenanceReport struct {
 	subject  *check.Subject
 	source   *source
+	origins  *provenance.Choice
 	facts    ProvenanceFacts
 	findings []check.Finding
 	// unsettled are the things that could not be known, gravest first. With
@@ -99,7 +100,7 @@ func (p *provenanceReport) finish(title, summary string, metrics map[string]floa
 		r.Conclusion = check.Failure
 	case len(p.unsettled) > 0:
 		r.Conclusion, r.RetryAt, p.facts.Reason = check.Inconclusive, p.unsettled[0].RetryAt, p.unsettled[0].Reason
-	case slices.ContainsFunc(p.findings, func(f check.Finding) bool { return f.Level == check.LevelWarning }):
+	case p.has(check.LevelWarning):
 		r.Conclusion = check.Neutral
 	default:
 		r.Conclusion = check.Success
@@ -110,6 +111,10 @@ func (p *provenanceReport) finish(title, summary string, metrics map[string]floa
 	}
 	r.Facts = facts
 	return r, nil
+}
+
+func (p *provenanceReport) has(level check.Level) bool {
+	return slices.ContainsFunc(p.findings, func(f check.Finding) bool { return f.Level == level })
 }
 
 func (p *provenanceReport) errors() (all []check.Finding) {
@@ -146,13 +151,13 @@ func (p *provenanceReport) title(r *provenance.Result) string {
 	}
 	settings := len(r.Manifest.Differences)
 	if differ == 0 && settings == 0 {
-		title += " and the manifest match " + p.place() + p.reached()
-		if len(p.findings) == 0 {
+		title += " and the manifest match " + p.place() + p.reached() + p.guessed()
+		if !p.has(check.LevelWarning) {
 			title = "Verified: " + title
 		}
 		return title
 	}
-	title += " " + verb(same, "matches", "match") + " " + p.place() + p.reached()
+	title += " " + verb(same, "matches", "match") + " " + p.place() + p.reached() + p.guessed()
 	if n := p.facts.Files[provenance.Declared]; n > 0 {
 		return title + fmt.Sprintf("; %d %s declared as generated", n, verb(n, "is", "are"))
 	}
@@ -186,7 +191,11 @@ func (p *provenanceReport) failureTitle(r *provenance.Result, errs []check.Findi
 
 func (p *provenanceReport) summary(r *provenance.Result) string {
 	var b strings.Builder
-	b.WriteString("The crate's files were compared with those of the commit that cargo recorded, by git object id")
+	commit := "the commit that cargo recorded"
+	if p.origins.Ref != "" {
+		commit = "the commit at `" + codeSpan(shortRef(p.origins.Ref)) + "`"
+	}
+	b.WriteString("The crate's files were compared with those of " + commit + ", by git object id")
 	if r.Path != "" {
 		fmt.Fprintf(&b, ", in the folder `%s`", codeSpan(r.Path))
 	}

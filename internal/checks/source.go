@@ -78,7 +78,7 @@ func recordedCommit(a *crate.Archive) (*crate.VCSInfo, *noSource) {
 		}
 	case info == nil:
 		return nil, &noSource{
-			Reason:  "no-vcs-info",
+			Reason:  reasonNoCommit,
 			Message: "The crate does not record the commit that it was packaged from",
 			Help: "Publish from a git checkout in which Cargo.toml is committed and nothing is changed; cargo then records the commit " +
 				"in " + crate.VCSInfoFile + ".",
@@ -127,7 +127,11 @@ func (m *noSource) patient(attempt int) *noSource {
 	return m
 }
 
-const reasonCommitMissing = "commit-missing"
+// Reasons that others act on.
+const (
+	reasonNoCommit      = "no-vcs-info"
+	reasonCommitMissing = "commit-missing"
+)
 
 // whyNoSource turns what a Source answered into the reason it stands for. What
 // stands for none is our own trouble and is passed on.

@@ -8,10 +8,12 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/cratefence/cratefence/internal/crate"
 )
 
-// manifest is the least that names the package of these tests.
-const manifest = `-- Cargo.toml --
+// demoManifest is the least that names the package of these tests.
+const demoManifest = `-- Cargo.toml --
 [package]
 name = "demo"
 version = "0.1.0"
@@ -26,7 +28,7 @@ func told(r *Result) string {
 			continue
 		}
 		fmt.Fprintf(&b, "%s %s", f.Path, f.Kind)
-		if f.Source && (f.Kind == Modified || f.Kind == Unknown) {
+		if f.Source && f.Kind != Collides {
 			b.WriteString(" source")
 		}
 		if f.At != "" {
@@ -44,14 +46,10 @@ func told(r *Result) string {
 		b.WriteByte('\n')
 	}
 	for _, file := range r.Manifest.Unreadable {
-		b.WriteString("unreadable " + file + "\n")
+		fmt.Fprintf(&b, "unreadable %q\n", file.File)
 	}
 	for _, d := range r.Manifest.Differences {
-		harmless := ""
-		if d.Harmless {
-			harmless = " harmless"
-		}
-		fmt.Fprintf(&b, "%s%s %s:%d\n", d.Rule, harmless, d.File, d.Line)
+		fmt.Fprintf(&b, "%s %s:%d\n", d.Rule, crate.ManifestFile, d.Line)
 	}
 	return b.String()
 }
@@ -72,7 +70,7 @@ func TestFiles(t *testing.T) {
 	}{
 		{
 			name: "the same",
-			fixture: manifest + `
+			fixture: demoManifest + `
 -- src/lib.rs --
 pub fn f() {}
 -- crate/Cargo.lock --
@@ -82,7 +80,7 @@ generated
 `,
 		},
 		{
-			name: "modified, one word", fixture: manifest + `
+			name: "modified, one word", fixture: demoManifest + `
 -- src/lib.rs --
 pub fn one() {}
 pub fn two() {}
@@ -95,7 +93,7 @@ pub fn three() {}
 			want: "src/lib.rs modified source at src/lib.rs lines 2-2\n",
 		},
 		{
-			name: "modified, lines added at the end", fixture: manifest + `
+			name: "modified, lines added at the end", fixture: demoManifest + `
 -- src/lib.rs --
 pub fn one() {}
 -- crate/src/lib.rs --
@@ -106,7 +104,7 @@ pub fn three() {}
 			want: "src/lib.rs modified source at src/lib.rs lines 2-3\n",
 		},
 		{
-			name: "modified, lines missing", fixture: manifest + `
+			name: "modified, lines missing", fixture: demoManifest + `
 -- src/lib.rs --
 pub fn one() {}
 pub fn two() {}
@@ -118,7 +116,7 @@ pub fn three() {}
 			want: "src/lib.rs modified source at src/lib.rs lines 2-1\n",
 		},
 		{
-			name: "not in the repository", fixture: manifest + `
+			name: "not in the repository", fixture: demoManifest + `
 -- src/lib.rs --
 -- crate/src/extra.rs --
 fn f() {}
@@ -128,7 +126,7 @@ fn f() {}
 			want: "lib.a unknown source\nsrc/extra.rs unknown source\n",
 		},
 		{
-			name: "elsewhere in the repository", fixture: manifest + `
+			name: "elsewhere in the repository", fixture: demoManifest + `
 -- notes/old.rs --
 fn f() {}
 -- crate/notes/old.rs gone --
@@ -138,7 +136,7 @@ fn f() {}
 			want: "src/extra.rs unknown source elsewhere notes/old.rs\n",
 		},
 		{
-			name: "documentation, tests and tooling", fixture: manifest + `
+			name: "documentation, tests and tooling", fixture: demoManifest + `
 -- src/lib.rs --
 -- README.md --
 one
@@ -156,7 +154,7 @@ two
 				"docs/picture.html unknown\ntests/all.rs modified at tests/all.rs lines 1-1\n",
 		},
 		{
-			name: "what only looks like documentation", fixture: manifest + `
+			name: "what only looks like documentation", fixture: demoManifest + `
 -- src/lib.rs --
 -- crate/src/notes.md --
 -- crate/LICENSE-check.rs --
@@ -169,7 +167,7 @@ two
 				"nested/Cargo.toml unknown source\nrust-toolchain.toml unknown source\nsrc/notes.md unknown source\n",
 		},
 		{
-			name: "a test that source reaches", fixture: manifest + `
+			name: "a test that source reaches", fixture: demoManifest + `
 -- src/lib.rs --
 #[path = "../tests/common.rs"]
 mod common;
@@ -179,7 +177,7 @@ mod common;
 			want: "examples/one.rs unknown\ntests/common.rs unknown source\n",
 		},
 		{
-			name: "documents taken in as code", fixture: manifest + `
+			name: "documents taken in as code", fixture: demoManifest + `
 -- src/lib.rs --
 #![doc = include_str!("../README.md")]
 include!(concat!(env!("CARGO_MANIFEST_DIR"), "/CHANGELOG.md"));
@@ -202,14 +200,14 @@ build = "tests/build.rs"
 			want: "tests/build.rs unknown source\n",
 		},
 		{
-			name: "executable", fixture: manifest + `
+			name: "executable", fixture: demoManifest + `
 -- run.sh +x --
 -- crate/run.sh --
 `,
 			want: "run.sh other-mode at run.sh\n",
 		},
 		{
-			name: "line ends of other systems", fixture: manifest + "-- a.rs --\none\ntwo\n-- b.rs --\none\r\ntwo\r\n-- c.rs --\none\ntwo\n-- d.bin --\n\x00\n" +
+			name: "line ends of other systems", fixture: demoManifest + "-- a.rs --\none\ntwo\n-- b.rs --\none\r\ntwo\r\n-- c.rs --\none\ntwo\n-- d.bin --\n\x00\n" +
 				"-- crate/a.rs --\none\r\ntwo\r\n-- crate/b.rs --\none\ntwo\n-- crate/c.rs --\none\r\nevil\r\n-- crate/d.bin --\n\x00\r\n",
 			want: "a.rs line-ends at a.rs\nb.rs line-ends at b.rs\nc.rs modified source at c.rs lines 2-2\nd.bin modified source at d.bin\n",
 		},
@@ -239,7 +237,7 @@ not free
 			want: "LICENSE linked at LICENSE\nevil modified source at LICENSE lines 1-1\nsrc/b.rs linked at shared/deep/a.rs\nsrc/deep/a.rs linked at shared/deep/a.rs\n",
 		},
 		{
-			name: "links that lead nowhere", fixture: manifest + `
+			name: "links that lead nowhere", fixture: demoManifest + `
 -- up -> ../../etc/passwd --
 -- absolute -> /etc/passwd --
 -- circle -> other --
@@ -259,7 +257,7 @@ not free
 				"through unknown source\nup unknown source escapes\n",
 		},
 		{
-			name: "a link packaged as its text", fixture: manifest + "-- link -> src/lib.rs --\n-- src/lib.rs --\nx\n-- crate/link --\nsrc/lib.rs",
+			name: "a link packaged as its text", fixture: demoManifest + "-- link -> src/lib.rs --\n-- src/lib.rs --\nx\n-- crate/link --\nsrc/lib.rs",
 			want: "link modified source at src/lib.rs lines 1-1\n", // txtar ends every file with a line feed: see TestLinkText
 		},
 		{
@@ -319,11 +317,12 @@ fn main() { evil() }
 -- crate/Cargo.toml --
 [package]
 name = "demo"
+readme = "build.rs"
 `,
 			want: "build.rs unknown source elsewhere build.rs\n",
 		},
 		{
-			name: "submodule", fixture: manifest + `
+			name: "submodule", fixture: demoManifest + `
 -- src/lib.rs --
 -- vendor submodule --
 -- link.c -> vendor/x.c --
@@ -335,13 +334,56 @@ int x;
 			want: "link.c uncompared at vendor\nvendor/x.c uncompared at vendor\n",
 		},
 		{
-			name: "packaged before manifests were generated", fixture: manifest + `
+			name: "a keyword that git expands", fixture: demoManifest + `
+-- a.rs --
+// $Id$
+-- b.rs --
+// $Id$
+-- crate/a.rs --
+// $Id: 1d2f6ab0b5e1aa0b1e8f0b1e3f5a0c1a2b3c4d5e $
+-- crate/b.rs --
+// $Id: evil(); $
+`,
+			want: "a.rs ident at a.rs\nb.rs modified source at b.rs lines 1-1\n",
+		},
+		{
+			name: "a file swapped for another of its name", fixture: demoManifest + `
+-- src/a/mod.rs --
+pub fn check() -> bool { verify() }
+-- src/b/mod.rs --
+pub fn check() -> bool { true }
+-- crate/src/a/mod.rs --
+pub fn check() -> bool { true }
+`,
+			want: "src/a/mod.rs modified source at src/a/mod.rs elsewhere src/b/mod.rs lines 1-1\n",
+		},
+		{
+			name: "declared as generated", fixture: `
+-- Cargo.toml --
+[package]
+name = "demo"
+[package.metadata.provenance]
+generated = ["pregenerated/**", "src/tables.rs"]
+-- src/lib.rs --
+-- src/tables.rs --
+old
+-- crate/src/tables.rs --
+new
+-- crate/src/more.rs --
+new
+-- crate/pregenerated/x.o --
+new
+`,
+			want: "pregenerated/x.o declared source\nsrc/more.rs unknown source\nsrc/tables.rs declared source at src/tables.rs\n",
+		},
+		{
+			name: "packaged before manifests were generated", fixture: demoManifest + `
 -- src/lib.rs --
 -- crate/Cargo.toml.orig gone --
 `,
 		},
 		{
-			name: "an old manifest with another version", fixture: manifest + `
+			name: "an old manifest with another version", fixture: demoManifest + `
 -- crate/Cargo.toml.orig gone --
 -- crate/Cargo.toml --
 [package]
@@ -349,21 +391,21 @@ name = "demo"
 version = "0.2.0"
 edition = "2021"
 `,
-			want: "Cargo.toml edited at Cargo.toml\nbuild-key harmless Cargo.toml:3\n",
+			want: "Cargo.toml edited at Cargo.toml\nbuild-key-changed Cargo.toml:3\n",
 		},
 		{
-			name: "a manifest that cannot be read", fixture: manifest + `
+			name: "a manifest that cannot be read", fixture: demoManifest + `
 -- crate/Cargo.toml.orig --
 [package
 `,
-			want: "Cargo.toml.orig modified source at Cargo.toml lines 1-1\nunreadable Cargo.toml.orig\n",
+			want: "Cargo.toml.orig modified source at Cargo.toml lines 1-1\nunreadable \"Cargo.toml.orig\"\n",
 		},
 		{
-			name: "a published manifest that cannot be read", fixture: manifest + `
+			name: "a published manifest that cannot be read", fixture: demoManifest + `
 -- crate/Cargo.toml --
 [package
 `,
-			want: "unreadable Cargo.toml\n",
+			want: "unreadable \"Cargo.toml\"\n",
 		},
 	}
 	for _, test := range tests {
@@ -377,7 +419,7 @@ edition = "2021"
 }
 
 func TestLinkText(t *testing.T) {
-	f := newFixture(t, "", manifest+"-- link -> src/lib.rs --\n-- src/lib.rs --\nx\n-- crate/link --\n")
+	f := newFixture(t, "", demoManifest+"-- link -> src/lib.rs --\n-- src/lib.rs --\nx\n-- crate/link --\n")
 	for i := range f.archive.Files {
 		if f.archive.Files[i].Path == "link" {
 			f.archive.Files[i].Data = []byte("src/lib.rs")
@@ -392,7 +434,7 @@ func TestLinkText(t *testing.T) {
 // files stand behind them.
 func TestLinksTogether(t *testing.T) {
 	var text strings.Builder
-	text.WriteString(manifest + "-- real --\nx\n-- first -> real --\n")
+	text.WriteString(demoManifest + "-- real --\nx\n-- first -> real --\n")
 	for i := range 20 {
 		fmt.Fprintf(&text, "-- a%d -> ./real --\n-- b%d -> first --\n-- crate/a%d --\nx\n-- crate/b%d --\nx\n", i, i, i, i)
 	}
@@ -408,7 +450,7 @@ func TestLinksTogether(t *testing.T) {
 
 // A server that answers no more cannot turn a difference into none.
 func TestHunksHidden(t *testing.T) {
-	f := newFixture(t, "", manifest+"-- src/lib.rs --\none\n-- crate/src/lib.rs --\ntwo\n")
+	f := newFixture(t, "", demoManifest+"-- src/lib.rs --\none\n-- crate/src/lib.rs --\ntwo\n")
 	f.snapshot.broken = errors.New("connection reset")
 	if diff := cmp.Diff("src/lib.rs modified source at src/lib.rs\n", told(compare(t, f, ""))); diff != "" {
 		t.Errorf("result (-want +got):\n%s", diff)

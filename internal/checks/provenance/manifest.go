@@ -1,8 +1,10 @@
 package provenance
 
 import (
+	"errors"
 	"slices"
 
+	"github.com/cratefence/cratefence/internal/checks/manifest"
 	"github.com/cratefence/cratefence/internal/crate"
 )
 
@@ -14,83 +16,100 @@ type Manifest struct {
 	// OtherName is the package that the repository's manifest names, where it is
 	// not the crate.
 	OtherName string
-	// Workspace is the folder of the workspace that settings are inherited from;
-	// nil where none are.
+	// Workspace is the folder of the package's workspace; nil where it has none.
 	Workspace *string
-	// Unreadable names the manifests of the crate that could not be parsed, and
-	// were therefore not compared.
-	Unreadable []string
+	// Unreadable are the manifests that could not be compared, and why.
+	Unreadable []Unreadable
 	// NoWorkspace says that settings are inherited and the workspace was not
-	// found: they were not compared.
+	// found, or lacks them: they were not compared.
 	NoWorkspace bool
 	Differences []Difference
+	// Notes say what cargo did to the repository's manifest when it published it.
+	Notes []manifest.Note
 }
 
-// A Difference is something a manifest says that what it was made from does not
-// account for.
+// An Unreadable is a manifest that could not be compared.
+type Unreadable struct {
+	File string // of the crate; "" for the repository's
+	Err  error  // nil where it cannot be parsed
+}
+
+// A Difference is something that the published manifest says and its origin does
+// not account for.
 type Difference struct {
-	Rule    string // stable name, as in a finding
-	Message string
-	// Harmless differences do not reach who depends on the crate: what is needed
-	// for its tests only, and a version raised when publishing.
-	Harmless bool
-	File     string // the manifest of the crate that says it
-	Line     int    // 0 unknown
+	manifest.Difference
+	// Generated says that the origin is Cargo.toml.orig, which cargo itself turned
+	// into Cargo.toml: nobody's edit comes between the two. Otherwise it is the
+	// repository's manifest.
+	Generated bool
 }
 
-// The rules of differences.
-const (
-	RuleDependencyAdded   = "dependency-added"
-	RuleDependencyChanged = "dependency-changed"
-	RuleDependencyRemoved = "dependency-removed"
-	RuleFeatureAdded      = "feature-added"
-	RuleFeatureChanged    = "feature-changed"
-	RuleFeatureRemoved    = "feature-removed"
-	RuleBuildKey          = "build-key"
-)
-
-// compareManifests holds the published manifest against the original, and the
-// original, where its text is another, against the repository's.
+// compareManifests holds the published manifest against the repository's and,
+// where the original is not the repository's, against the original, too.
 func (c *comparison) compareManifests() {
 	m := &c.out.Manifest
-	if c.published == nil {
-		m.Unreadable = append(m.Unreadable, crate.ManifestFile)
+	if c.root != nil {
+		m.Workspace = &c.root.folder
 	}
 	if c.git != nil && c.git.Package.Name != c.in.Name {
 		m.OtherName = c.git.Package.Name
 	}
-	if c.original == nil {
-		if c.originalFile != nil && c.originalFile.Path != crate.ManifestFile {
-			m.Unreadable = append(m.Unreadable, c.originalFile.Path)
-		}
+	if c.published == nil {
+		m.Unreadable = append(m.Unreadable, Unreadable{File: crate.ManifestFile})
 		return
 	}
-	var workspace *crate.Manifest
-	inheriting := inherits(c.original) || c.git != nil && inherits(c.git)
-	switch {
-	case inheriting && c.root == nil:
-		m.NoWorkspace = true
-	case inheriting:
-		m.Workspace, workspace = &c.root.folder, c.root.parsed
+	if c.published == c.original && m.Original != Edited {
+		return // before cargo 1.20 the author's own text was published
 	}
-	original := side{manifest: c.original, workspace: workspace, archive: c.in.Archive, file: c.originalFile.Path}
-	switch {
-	case m.Original != Edited:
-	case c.git == nil: // then it is not what the crate was packaged from
-		m.Differences = append(m.Differences, Difference{
-			Rule: RuleBuildKey, File: c.originalFile.Path, Message: "The repository's Cargo.toml cannot be read",
-		})
-	default:
-		repository := side{manifest: c.git, workspace: workspace, archive: c.in.Archive}
-		m.Differences = append(m.Differences, diff(original, repository, authored)...)
+	published := c.canonical(c.published, crate.ManifestFile, c.published == c.original)
+	if published == nil {
+		return
 	}
-	if c.published != nil && c.published != c.original {
-		published := side{manifest: c.published, archive: c.in.Archive, file: crate.ManifestFile}
-		m.Differences = append(m.Differences, diff(published, original, generated)...)
+	if c.original != c.published && m.Original == Edited {
+		if original := c.canonical(c.original, crate.ManifestOrigFile, true); original != nil {
+			m.add(manifest.Compare(original, published), true)
+		}
+	}
+	if git := c.canonical(c.git, "", true); git != nil {
+		m.add(manifest.Compare(git, published), false)
 	}
 }
 
-func inherits(m *crate.Manifest) bool {
-	return len(m.Package.Inherited) > 0 ||
-		slices.ContainsFunc(m.Dependencies, func(d crate.Dependency) bool { return d.Workspace })
+// canonical brings a manifest into its canonical form; nil where it has none,
+// which is noted.
+func (c *comparison) canonical(parsed *crate.Manifest, file string, authored bool) *manifest.Canon {
+	m := &c.out.Manifest
+	if parsed == nil {
+		m.Unreadable = append(m.Unreadable, Unreadable{File: file})
+		return nil
+	}
+	in := manifest.Input{Manifest: parsed, Dir: c.out.Path}
+	if authored && c.root != nil {
+		in.Root, in.RootDir = c.root.parsed, c.root.folder
+	}
+	for _, f := range c.in.Archive.Files {
+		in.Files = append(in.Files, f.Path)
+	}
+	canon, notes, err := manifest.Canonicalise(in)
+	switch {
+	case errors.Is(err, manifest.ErrInherit) && authored:
+		m.NoWorkspace = true
+	case err != nil:
+		m.Unreadable = append(m.Unreadable, Unreadable{file, err})
+	case file == "":
+		m.Notes = notes
+	}
+	return canon
+}
+
+// add adds differences, those of one setting once.
+func (m *Manifest) add(differences []manifest.Difference, generated bool) {
+	for _, d := range differences {
+		known := func(other Difference) bool {
+			return slices.Equal(other.Path, d.Path) && other.Published == d.Published && other.Git == d.Git
+		}
+		if !slices.ContainsFunc(m.Differences, known) {
+			m.Differences = append(m.Differences, Difference{d, generated})
+		}
+	}
 }

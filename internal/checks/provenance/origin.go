@@ -4,8 +4,8 @@ import (
 	"context"
 	"path"
 	"slices"
-	"strings"
 
+	"github.com/cratefence/cratefence/internal/checks/manifest"
 	"github.com/cratefence/cratefence/internal/crate"
 	"github.com/cratefence/cratefence/internal/gitobj"
 )
@@ -27,96 +27,82 @@ func (r *root) workspacePackage() map[string]any {
 func (c *comparison) readOrigin(ctx context.Context) error {
 	m := &c.out.Manifest
 	at := path.Join(c.out.Path, crate.ManifestFile)
-	roots := c.workspaceRoots(c.original)
-	places, err := c.tree.findAll(ctx, append(roots, at))
+	r := reader{tree: &c.tree, ctx: ctx, files: map[string][]byte{}}
+	above := c.manifestsAbove()
+	places, err := c.tree.findAll(ctx, append(above, at))
 	if err != nil {
 		return err
 	}
 	m.Original = Edited
-	var wanted []gitobj.ID
 	if c.originalFile != nil {
 		if kind, ok := spelled(spellings(c.originalFile.Data), places[at].entry.ID); ok {
-			m.Original = kind
+			m.Original, r.files[at] = kind, c.originalFile.Data
 		}
 	}
-	if m.Original == Edited {
-		wanted = append(wanted, places[at].entry.ID)
+	r.fetch(append(above, at))
+	if c.git = c.original; m.Original == Edited {
+		text, _ := r.read(at)
+		c.git, _ = crate.ParseManifest(text)
 	}
-	for _, r := range roots {
-		if r != at && places[r].state == found {
-			wanted = append(wanted, places[r].entry.ID)
-		}
+	if folder, parsed, ok := manifest.WorkspaceRoot(c.out.Path, r.read); ok {
+		c.root = &root{folder, parsed}
 	}
-	blobs, err := c.tree.blobs(ctx, wanted)
-	if err != nil {
-		return err
-	}
-	c.git = c.original
-	if m.Original == Edited {
-		c.git = nil
-		if git, err := crate.ParseManifest(blobs[places[at].entry.ID]); err == nil {
-			c.git = git
-		}
-	}
-	for _, r := range roots {
-		parsed := c.git
-		if r != at {
-			if places[r].state != found {
-				continue
-			}
-			if parsed, err = crate.ParseManifest(blobs[places[r].entry.ID]); err != nil {
-				continue
-			}
-		}
-		if folder := parent(r); parsed != nil && isWorkspaceOf(parsed, folder, c.out.Path) {
-			c.root = &root{folder, parsed}
-			break
-		}
-	}
-	return nil
+	return r.err
 }
 
-// workspaceRoots lists the manifests that may be the workspace's, as cargo looks
-// for it: the one that `package.workspace` names, or those of the package and the
-// folders above, nearest first.
-func (c *comparison) workspaceRoots(m *crate.Manifest) []string {
-	if table, ok := packageTable(m)["workspace"].(string); ok {
-		return []string{path.Join("/", c.out.Path, table, crate.ManifestFile)[1:]}
-	}
-	roots := []string{path.Join(c.out.Path, crate.ManifestFile)}
+// manifestsAbove lists the manifests that may be the workspace's.
+func (c *comparison) manifestsAbove() (files []string) {
 	for folder := c.out.Path; folder != ""; {
 		folder = parent(folder)
-		roots = append(roots, path.Join(folder, crate.ManifestFile))
+		files = append(files, path.Join(folder, crate.ManifestFile))
 	}
-	return roots
+	return files
 }
 
-// isWorkspaceOf reports whether a manifest is of a workspace that does not
-// exclude a package below it. What it excludes stands in Cargo's reference under
-// "The exclude field": the folders named, but for members below them.
-func isWorkspaceOf(m *crate.Manifest, root, member string) bool {
-	table, ok := m.Raw["workspace"].(map[string]any)
-	if !ok {
-		return false
-	}
-	below := func(key string) bool {
-		list, _ := table[key].([]any)
-		return slices.ContainsFunc(list, func(v any) bool {
-			folder, _ := v.(string)
-			folder = path.Join(root, folder)
-			return member == folder || strings.HasPrefix(member, folder+"/")
-		})
-	}
-	return member == root || !below("exclude") || below("members")
+// A reader reads files of a commit, and keeps its first error.
+type reader struct {
+	tree  *tree
+	ctx   context.Context
+	files map[string][]byte // fetched so far
+	err   error
 }
 
-func packageTable(m *crate.Manifest) map[string]any {
-	if m == nil {
-		return nil
+// fetch fetches files together; those that are not there are left out.
+func (r *reader) fetch(files []string) {
+	files = slices.DeleteFunc(slices.Clone(files), func(file string) bool { _, had := r.files[file]; return had })
+	places, err := r.tree.findAll(r.ctx, files)
+	if err != nil {
+		r.fail(err)
+		return
 	}
-	if table, ok := m.Raw["package"].(map[string]any); ok {
-		return table
+	var ids []gitobj.ID
+	for _, p := range places {
+		if p.state == found {
+			ids = append(ids, p.entry.ID)
+		}
 	}
-	table, _ := m.Raw["project"].(map[string]any)
-	return table
+	blobs, err := r.tree.blobs(r.ctx, ids)
+	if err != nil {
+		r.fail(err)
+		return
+	}
+	for file, p := range places {
+		if p.state == found {
+			r.files[file] = blobs[p.entry.ID]
+		}
+	}
+}
+
+func (r *reader) fail(err error) {
+	if r.err == nil {
+		r.err = err
+	}
+}
+
+func (r *reader) read(file string) ([]byte, bool) {
+	if _, had := r.files[file]; !had && r.err == nil {
+		r.fetch([]string{file})
+	}
+	data, ok := r.files[file]
+	return data, ok
 }

@@ -46,7 +46,7 @@ var codeEnds = []string{".rs", ".c", ".cc", ".cpp", ".h", ".s", ".o", ".a", ".so
 
 func newRoles(c *comparison) roles {
 	r := roles{named: map[string]bool{}, reached: map[string]bool{}, code: map[string]bool{}}
-	for _, m := range []*crate.Manifest{c.published, c.original} {
+	for _, m := range []*crate.Manifest{c.published, c.original, c.git} {
 		if m != nil {
 			for _, p := range builtPaths(m) {
 				r.named[p] = true
@@ -112,3 +112,32 @@ func (r roles) aside(file string) bool {
 		return ok && (rest == "" || rest == ".TXT" || rest[0] == '-' && !slices.Contains(codeEnds, ext))
 	})
 }
+
+// builtPaths lists the files that a manifest names as something to build for
+// those who depend on the crate.
+func builtPaths(m *crate.Manifest) (all []string) {
+	for _, p := range m.Package.Build.Paths {
+		all = append(all, clean(p))
+	}
+	lib, _ := m.Raw["lib"].(map[string]any)
+	for _, table := range append(tables(m, "bin"), lib) {
+		if p, ok := table["path"].(string); ok {
+			all = append(all, clean(p))
+		}
+	}
+	return all
+}
+
+// tables returns the elements of an array of tables.
+func tables(m *crate.Manifest, key string) (all []map[string]any) {
+	list, _ := m.Raw[key].([]any)
+	for _, element := range list {
+		if table, ok := element.(map[string]any); ok {
+			all = append(all, table)
+		}
+	}
+	return all
+}
+
+// clean spells a path in a manifest as cargo publishes it.
+func clean(p string) string { return path.Clean(strings.ReplaceAll(p, `\`, "/")) }

@@ -166,7 +166,7 @@ func (t *tree) findAll(ctx context.Context, paths []string) (map[string]place, e
 
 // blobs fetches files by id, in few requests.
 func (t *tree) blobs(ctx context.Context, ids []gitobj.ID) (map[gitobj.ID][]byte, error) {
-	slices.SortFunc(ids, func(a, b gitobj.ID) int { return slices.Compare(a[:], b[:]) })
+	ids = slices.SortedFunc(slices.Values(ids), func(a, b gitobj.ID) int { return slices.Compare(a[:], b[:]) })
 	all := make(map[gitobj.ID][]byte, len(ids))
 	for some := range slices.Chunk(slices.Compact(ids), batch) {
 		blobs, err := t.snap.Blobs(ctx, some...)

@@ -1,0 +1,92 @@
+package provenance
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// lay gives files of the crate other contents, which txtar could not hold.
+func (f fixture) lay(contents map[string]string) fixture {
+	for i, file := range f.archive.Files {
+		if data, ok := contents[file.Path]; ok {
+			f.archive.Files[i].Data = []byte(data)
+		}
+	}
+	return f
+}
+
+func wide(s string) string {
+	var b strings.Builder
+	for _, c := range []byte(s) {
+		b.WriteByte(c)
+		b.WriteByte(0)
+	}
+	return b.String()
+}
+
+func TestTranscoded(t *testing.T) {
+	f := newFixture(t, "demo", `
+-- .gitattributes --
+*.rc working-tree-encoding=UTF-16LE-BOM
+/demo/le/** working-tree-encoding=utf-16le
+-- demo/.gitattributes --
+plain.rc -working-tree-encoding
+-- demo/Cargo.toml --
+[package]
+name = "demo"
+-- demo/same.rc --
+hi
+-- demo/lines.rc --
+hi
+-- demo/other.rc --
+hi
+-- demo/plain.rc --
+hi
+-- demo/named.txt --
+hi
+-- demo/le/same.txt --
+hi
+`).lay(map[string]string{
+		"same.rc":     "\xff\xfe" + wide("hi\n"),
+		"lines.rc":    "\xff\xfe" + wide("hi\r\n"),
+		"other.rc":    "\xff\xfe" + wide("ho\n"),
+		"plain.rc":    "\xff\xfe" + wide("hi\n"),
+		"named.txt":   "\xff\xfe" + wide("hi\n"), // of which .gitattributes say nothing
+		"le/same.txt": wide("hi\n"),
+	})
+	want := "le/same.txt transcoded at demo/le/same.txt\nlines.rc transcoded at demo/lines.rc\nnamed.txt modified source at demo/named.txt\n" +
+		"other.rc modified source at demo/other.rc\nplain.rc modified source at demo/plain.rc\nsame.rc transcoded at demo/same.rc\n"
+	if diff := cmp.Diff(want, told(compare(t, f, "demo"))); diff != "" {
+		t.Errorf("result (-want +got):\n%s", diff)
+	}
+}
+
+func TestStored(t *testing.T) {
+	const content = "large\x00file"
+	pointer := func(of string, size int) string {
+		return fmt.Sprintf("version https://git-lfs.github.com/spec/v1\noid sha256:%x\nsize %d\n", sha256.Sum256([]byte(of)), size)
+	}
+	f := newFixture(t, "", demoManifest+`
+-- .gitattributes --
+*.bin filter=lfs diff=lfs merge=lfs -text
+-- same.bin --
+`+pointer(content, len(content))+`-- other.bin --
+`+pointer("something else", len(content))+`-- size.bin --
+`+pointer(content, len(content)+1)+`-- twice.bin --
+`+pointer(content, len(content))+`size 10
+-- pointer.bin --
+`+pointer("not fetched when packaging", 3)+`-- plain.dat --
+`+pointer(content, len(content)))
+	f = f.lay(map[string]string{
+		"same.bin": content, "other.bin": content, "size.bin": content, "twice.bin": content, "plain.dat": content,
+	})
+	want := "other.bin modified source at other.bin\nplain.dat modified source at plain.dat\nsame.bin stored at same.bin\n" +
+		"size.bin modified source at size.bin\ntwice.bin modified source at twice.bin\n"
+	if diff := cmp.Diff(want, told(compare(t, f, ""))); diff != "" {
+		t.Errorf("result (-want +got):\n%s", diff)
+	}
+}

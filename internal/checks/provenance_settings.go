@@ -1,0 +1,131 @@
+package checks
+
+import (
+	"cmp"
+	"fmt"
+
+	"github.com/cratefence/cratefence/internal/check"
+	"github.com/cratefence/cratefence/internal/checks/manifest"
+	"github.com/cratefence/cratefence/internal/checks/provenance"
+	"github.com/cratefence/cratefence/internal/crate"
+)
+
+// manifestFindings tells what is amiss with the manifests.
+func (p *provenanceReport) manifestFindings(r *provenance.Result) {
+	m := r.Manifest
+	if m.OtherName != "" {
+		p.add(check.Finding{
+			Rule: "other-package", Level: check.LevelError, Path: crate.ManifestFile,
+			Message: fmt.Sprintf("The repository's manifest is of the package %q, not of %q", m.OtherName, releaseName(p.subject)),
+			Help:    "Name the crate's own repository in Cargo.toml.",
+		})
+	}
+	if recorded := p.source.info.PathInVCS; r.PathGuessed && recorded != nil {
+		p.add(check.Finding{
+			Rule: "path-wrong", Level: check.LevelWarning, Path: crate.VCSInfoFile,
+			Message: fmt.Sprintf("The recorded folder %q holds no package; it was found at %q", *recorded, cmp.Or(r.Path, ".")),
+		})
+	}
+	for _, u := range m.Unreadable {
+		p.unreadable(u)
+	}
+	if m.NoWorkspace {
+		p.unsettled = append(p.unsettled, &noSource{
+			Reason:  "workspace-missing",
+			Message: "The manifest inherits from a workspace that was not found, so what it inherits was not compared",
+			Help:    "Keep the workspace's manifest in a folder above the package, in the same repository.",
+		})
+	}
+	for _, d := range m.Differences {
+		p.add(p.difference(d))
+	}
+	if m.Original == provenance.Edited && len(m.Differences) == 0 && m.OtherName == "" {
+		p.add(check.Finding{
+			Rule: "manifest-edited", Level: check.LevelNote, Path: crate.ManifestOrigFile, Help: publishClean,
+			Message: fmt.Sprintf("The author's manifest is not the text that the repository holds at %s, and means the same", p.commit()),
+		})
+	}
+}
+
+// unreadable tells of a manifest that was not compared. What cargo reads must be
+// readable; the author's own text may be newer than we are, and is public.
+func (p *provenanceReport) unreadable(u provenance.Unreadable) {
+	if u.File == crate.ManifestFile {
+		f := check.Finding{
+			Rule: "manifest-unreadable", Level: check.LevelError, Path: u.File,
+			Message: u.File + " cannot be read, so what it makes cargo do was not compared",
+			Help:    "Publish with cargo, which writes a manifest that every reader of TOML 1.0 understands.",
+		}
+		if u.Err != nil {
+			f.Message = fmt.Sprintf("%s is no manifest as cargo publishes it: %v", u.File, u.Err)
+		}
+		p.add(f)
+		return
+	}
+	p.unsettled = append(p.unsettled, &noSource{
+		Reason:  "manifest-unreadable",
+		Message: cmp.Or(u.File, "The repository's "+crate.ManifestFile) + " cannot be read, so the published manifest was not compared with it",
+		Help:    "A manifest that every reader of TOML 1.0 understands settles it.",
+	})
+}
+
+// difference tells of a setting. It fails the release where it decides what is
+// built and is no habit of honest authors; after Cargo.toml.orig was written,
+// nobody edits.
+func (p *provenanceReport) difference(d provenance.Difference) check.Finding {
+	f := check.Finding{
+		Rule: d.Rule, Level: check.LevelWarning, Message: settingMessage(d), Path: crate.ManifestFile, StartLine: d.Line, EndLine: d.Line,
+		Help: "Commit the change to Cargo.toml, and publish with cargo from that commit, under a new version.",
+	}
+	if d.Class == manifest.Build && (d.Generated || !forgiven(d)) {
+		f.Level = check.LevelError
+	}
+	if file := p.subject.Archive.File(crate.ManifestFile); file != nil && d.Line > 0 {
+		f.Snippet = crate.Snippet(file.Data, d.Line, d.Line)
+	}
+	return f
+}
+
+// forgiven reports whether a difference from the repository's manifest is known
+// to be made by honest authors. Another version alone is: what is in the files
+// was compared.
+func forgiven(d provenance.Difference) bool {
+	return d.Known != "" || manifest.Dotted(d.Path) == "package.version"
+}
+
+func settingMessage(d provenance.Difference) string {
+	origin := "the author's manifest"
+	if d.Generated {
+		origin = crate.ManifestOrigFile
+	}
+	if d.Known != "" && !d.Generated {
+		return d.Message
+	}
+	key := "`" + manifest.Dotted(d.Path) + "`"
+	switch {
+	case d.Rule == "dependency-added":
+		return fmt.Sprintf("The published Cargo.toml adds the dependency `%s`, which %s does not name", d.Path[len(d.Path)-1], origin)
+	case d.Rule == "dependency-removed":
+		return fmt.Sprintf("The published Cargo.toml lacks the dependency `%s`, which %s names", d.Path[len(d.Path)-1], origin)
+	case d.Git == "":
+		return fmt.Sprintf("The published Cargo.toml sets %s to `%s`, and %s does not", key, d.Published, origin)
+	case d.Published == "":
+		return fmt.Sprintf("The published Cargo.toml does not set %s, which %s sets to `%s`", key, origin, d.Git)
+	}
+	return fmt.Sprintf("The published Cargo.toml sets %s to `%s`, and %s to `%s`", key, d.Published, origin, d.Git)
+}
+
+// settingFacts lists what differs, for the page.
+func settingFacts(all []provenance.Difference) (facts []ProvenanceSetting) {
+	for _, d := range all[:min(len(all), maxFactSettings)] {
+		s := ProvenanceSetting{
+			Path: manifest.Dotted(d.Path), Origin: d.Git, Published: d.Published, From: "repository",
+			Class: d.Class, Known: d.Known, Text: settingMessage(d),
+		}
+		if d.Generated {
+			s.From = crate.ManifestOrigFile
+		}
+		facts = append(facts, s)
+	}
+	return facts
+}
