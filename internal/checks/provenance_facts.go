@@ -3,7 +3,6 @@ package checks
 import (
 	"time"
 
-	"github.com/cratefence/cratefence/internal/checks/manifest"
 	"github.com/cratefence/cratefence/internal/checks/provenance"
 )
 
@@ -71,13 +70,13 @@ type ProvenanceFile struct {
 // ProvenanceSetting is a setting of the published manifest that what it was made
 // from does not account for.
 type ProvenanceSetting struct {
-	Path      string         `json:"path"`                // "dependencies.foo.features"
-	Origin    string         `json:"origin,omitempty"`    // what the author's manifest comes to; "" nothing
-	Published string         `json:"published,omitempty"` // "" nothing
-	From      string         `json:"from"`                // what it was compared with: repository, or Cargo.toml.orig
-	Class     manifest.Class `json:"class"`               // build, dev, metadata
-	Known     manifest.Edit  `json:"known,omitempty"`     // the honest edit that it is recognised as
-	Text      string         `json:"text"`                // a sentence
+	Path      string `json:"path"`                // "dependencies.foo.features"
+	Origin    string `json:"origin,omitempty"`    // what the author's manifest comes to; "" nothing
+	Published string `json:"published,omitempty"` // "" nothing
+	From      string `json:"from"`                // what it was compared with: repository, or Cargo.toml.orig
+	Class     string `json:"class"`               // build, dev, metadata
+	Known     string `json:"known,omitempty"`     // the honest edit that it is recognised as
+	Text      string `json:"text"`                // a sentence
 }
 
 // ProvenanceLock is how the published Cargo.lock relates to the repository's.

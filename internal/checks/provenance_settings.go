@@ -120,7 +120,7 @@ func settingFacts(all []provenance.Difference) (facts []ProvenanceSetting) {
 	for _, d := range all[:min(len(all), maxFactSettings)] {
 		s := ProvenanceSetting{
 			Path: manifest.Dotted(d.Path), Origin: d.Git, Published: d.Published, From: "repository",
-			Class: d.Class, Known: d.Known, Text: settingMessage(d),
+			Class: string(d.Class), Known: string(d.Known), Text: settingMessage(d),
 		}
 		if d.Generated {
 			s.From = crate.ManifestOrigFile
