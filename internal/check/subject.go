@@ -118,3 +118,9 @@ var (
 	ErrRepositoryDumb   = fmt.Errorf("%w: dumb HTTP", ErrRepositoryProtocol)          // files on a web server, no git behind it
 	ErrRepositorySHA256 = fmt.Errorf("%w: SHA-256 object ids", ErrRepositoryProtocol) // its objects have other ids than ours
 )
+
+// Why there is no Subject.Index.
+var (
+	ErrNotInRegistry       = errors.New("version not in registry's index")
+	ErrRegistryUnreachable = errors.New("registry unreachable") // worth another try
+)
