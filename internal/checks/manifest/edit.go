@@ -104,16 +104,16 @@ func (c *comparison) isNamedRegistry(at []string) bool {
 // isDevValue reports whether a feature lacks nothing but values that speak of
 // dependencies which the published manifest does not have.
 func (c *comparison) isDevValue(feature string) bool {
-	git, _ := stringsOf(tableOf(c.git.tree, "features")[feature])
-	published, ok := stringsOf(tableOf(c.published.tree, "features")[feature])
-	if !ok {
+	git, ok1 := stringsOf(tableOf(c.git.tree, "features")[feature])
+	published, ok2 := stringsOf(tableOf(c.published.tree, "features")[feature])
+	if !ok1 || !ok2 {
 		return false
 	}
-	removed := slices.DeleteFunc(slices.Clone(git), func(value string) bool {
+	kept := slices.DeleteFunc(slices.Clone(git), func(value string) bool {
 		dependency := enables(value)
 		return dependency != "" && !c.publishedNames[dependency] && !c.needed[dependency]
 	})
-	return slices.Equal(removed, published)
+	return slices.Equal(kept, published)
 }
 
 // textAt returns the text at a path, or "".
