@@ -19,17 +19,21 @@ import (
 	"github.com/cratefence/cratefence/internal/gitobj"
 )
 
-// Limits bound what one snapshot may cost.
+// Limits bound what one answer may cost us, and what we cost hosts.
 type Limits struct {
 	Bytes   int64         // of one response
 	Timeout time.Duration // from the first request to the last tree
 	Pack    gitobj.PackLimits
 	Trees   int64 // bytes of trees kept for the next release, in memory
+	Manners Manners
 }
 
 // DefaultLimits hold the trees of every repository that publishes crates. Of
 // those whose server cannot leave files out, some are too large.
-var DefaultLimits = Limits{Bytes: 64 << 20, Timeout: 60 * time.Second, Pack: gitobj.DefaultPackLimits, Trees: 64 << 20}
+var DefaultLimits = Limits{
+	Bytes: 64 << 20, Timeout: 60 * time.Second, Pack: gitobj.DefaultPackLimits, Trees: 64 << 20,
+	Manners: Manners{AtOnce: 2, Rate: 10, Burst: 40},
+}
 
 // A Source implements check.Source. It is safe for concurrent use.
 type Source struct {
@@ -41,6 +45,7 @@ type Source struct {
 	remotes                recent[*remote]
 	snapshots              recent[*snapshot]
 	trees                  trees
+	hosts                  hosts
 }
 
 // New returns a source that reaches out through e.
@@ -57,6 +62,7 @@ func New(e *egress.Egress, lim Limits) *Source {
 		remotes:   recent[*remote]{most: recentRemotes},
 		snapshots: recent[*snapshot]{most: recentSnapshots, keep: shareable},
 		trees:     trees{most: lim.Trees},
+		hosts:     hosts{manners: lim.Manners},
 	}
 }
 
@@ -81,6 +87,11 @@ func (s *Source) ask(ctx context.Context, repository string, question func(conte
 	if err != nil {
 		return err
 	}
+	leave, err := s.hosts.at(urls[0].Host).enter(ctx) // waiting for it is not the host's time
+	if err != nil {
+		return err
+	}
+	defer leave()
 	bounded, cancel := context.WithTimeout(ctx, s.limits.Timeout)
 	defer cancel()
 	r, err := s.remotes.open(ctx, urls[0].String(), func() (*remote, error) { return s.discover(bounded, urls) })

@@ -52,10 +52,10 @@ func (r *remote) commits(ctx context.Context, f fetchRequest) (map[gitobj.ID]*gi
 		return nil, nil
 	}
 	f.filter = noTrees
-	pack, err := r.fetch(ctx, r.list, f)
+	pack, err := r.fetch(ctx, r.source.list, f)
 	if errors.Is(err, errNoTreeFilter) {
 		f.filter = noFiles
-		pack, err = r.fetch(ctx, r.list, f)
+		pack, err = r.fetch(ctx, r.source.list, f)
 	}
 	if errors.Is(err, errNotThere) { // a ref that was listed a moment ago
 		return nil, fmt.Errorf("%w: %w", check.ErrRepositoryProtocol, err)

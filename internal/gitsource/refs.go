@@ -40,7 +40,7 @@ func (r *remote) refs(ctx context.Context, prefixes []string) (refs []check.Ref,
 		}
 		req = gitobj.AppendPacket(req, "ref-prefix "+p+"\n")
 	}
-	err = r.post(ctx, r.list, gitobj.AppendFlush(req), func(answer *gitobj.PacketReader) error {
+	err = r.post(ctx, r.source.list, gitobj.AppendFlush(req), func(answer *gitobj.PacketReader) error {
 		refs, err = readRefs(answer)
 		return err
 	})

@@ -25,11 +25,9 @@ const (
 
 // A remote is a repository that answered as git does.
 type remote struct {
-	base       *url.URL // after redirects
-	can        abilities
-	list, pack *http.Client // of refs and of commits; of trees and files
-	trees      *trees
-	limits     gitobj.PackLimits
+	source *Source
+	base   *url.URL // after redirects
+	can    abilities
 }
 
 // abilities are what a server says it can do.
@@ -48,9 +46,9 @@ func (s *Source) connect(ctx context.Context, u *url.URL) (*remote, error) {
 		return nil, fmt.Errorf("%w: %w", check.ErrRepositoryURL, err)
 	}
 	req.Header.Set(protocolName, protocol)
-	resp, err := s.discovery.Do(req)
+	resp, err := s.send(s.discovery, req)
 	if err != nil {
-		return nil, transportError(err)
+		return nil, err
 	}
 	defer resp.Body.Close()
 	if err := checkAnswer(resp, refsType); err != nil {
@@ -72,7 +70,21 @@ func (s *Source) connect(ctx context.Context, u *url.URL) (*remote, error) {
 	if err != nil {
 		return nil, body.explain(err)
 	}
-	return &remote{base: &base, can: can, list: s.list, pack: s.fetch, trees: &s.trees, limits: s.limits.Pack}, nil
+	return &remote{source: s, base: &base, can: can}, nil
+}
+
+// send sends a request when its host may be asked.
+func (s *Source) send(client *http.Client, req *http.Request) (*http.Response, error) {
+	host := s.hosts.at(req.URL.Host)
+	if err := host.next(req.Context()); err != nil {
+		return nil, err
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return nil, transportError(err)
+	}
+	host.heed(resp)
+	return resp, nil
 }
 
 // isDumb reports whether an answer is the file that git update-server-info writes

@@ -67,7 +67,7 @@ func (r *remote) fetch(ctx context.Context, client *http.Client, f fetchRequest)
 		if err != nil {
 			return err
 		}
-		if pack, err = gitobj.ReadPack(data, r.limits, f.bases); err != nil {
+		if pack, err = gitobj.ReadPack(data, r.source.limits.Pack, f.bases); err != nil {
 			return formatError(err)
 		}
 		return nil
@@ -84,9 +84,9 @@ func (r *remote) post(ctx context.Context, client *http.Client, command []byte, 
 	req.Header.Set(protocolName, protocol)
 	req.Header.Set("Content-Type", requestType)
 	req.Header.Set("Accept", packType)
-	resp, err := client.Do(req)
+	resp, err := r.source.send(client, req)
 	if err != nil {
-		return transportError(err)
+		return err
 	}
 	defer resp.Body.Close()
 	if err := checkAnswer(resp, packType); err != nil {

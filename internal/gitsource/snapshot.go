@@ -45,7 +45,7 @@ func (r *remote) snapshot(ctx context.Context, commit gitobj.ID) (*snapshot, err
 	f := fetchRequest{wants: []gitobj.ID{commit}, depth: 1, filter: noFiles}
 	pack, err := r.fetchDifference(ctx, f)
 	if err == nil && pack == nil {
-		pack, err = r.fetch(ctx, r.pack, f)
+		pack, err = r.fetch(ctx, r.source.fetch, f)
 	}
 	if errors.Is(err, errNotThere) {
 		return nil, fmt.Errorf("%w: %w", check.ErrCommitMissing, err)
@@ -55,7 +55,7 @@ func (r *remote) snapshot(ctx context.Context, commit gitobj.ID) (*snapshot, err
 	}
 	s, err := newSnapshot(ctx, r, pack, commit)
 	if err == nil {
-		r.trees.note(r.base.String(), commit)
+		r.source.trees.note(r.base.String(), commit)
 	}
 	return s, err
 }
@@ -65,11 +65,11 @@ func (r *remote) snapshot(ctx context.Context, commit gitobj.ID) (*snapshot, err
 // server makes nothing sensible of the question, and where what is shared has been
 // forgotten since.
 func (r *remote) fetchDifference(ctx context.Context, f fetchRequest) (*gitobj.Pack, error) {
-	f.haves, f.bases = r.trees.haves(r.base.String()), r.trees.get
+	f.haves, f.bases = r.source.trees.haves(r.base.String()), r.source.trees.get
 	if len(f.haves) == 0 || !r.can.filter || !r.can.shallow || slices.Contains(f.haves, f.wants[0]) {
 		return nil, nil
 	}
-	pack, err := r.fetch(ctx, r.pack, f)
+	pack, err := r.fetch(ctx, r.source.fetch, f)
 	if errors.Is(err, check.ErrRepositoryProtocol) {
 		return nil, nil
 	}
@@ -120,7 +120,7 @@ func newSnapshot(ctx context.Context, r *remote, pack *gitobj.Pack, id gitobj.ID
 // addTrees adds the trees at and below roots, from the pack or from those at
 // hand, and returns those that neither holds.
 func (s *snapshot) addTrees(pack *gitobj.Pack, roots []gitobj.ID) (missing []gitobj.ID, err error) {
-	s.remote.trees.add(pack)
+	s.remote.source.trees.add(pack)
 	seen := map[gitobj.ID]bool{}
 	for work := slices.Clone(roots); len(work) > 0; {
 		id := work[len(work)-1]
@@ -137,7 +137,7 @@ func (s *snapshot) addTrees(pack *gitobj.Pack, roots []gitobj.ID) (missing []git
 		if err != nil {
 			return nil, formatError(err)
 		}
-		if len(s.trees) == s.remote.limits.Objects {
+		if len(s.trees) == s.remote.source.limits.Pack.Objects {
 			return nil, fmt.Errorf("%w: more than %d trees", check.ErrRepositoryTooLarge, len(s.trees))
 		}
 		s.trees[id] = tree
@@ -155,7 +155,7 @@ func (s *snapshot) tree(pack *gitobj.Pack, id gitobj.ID) (*gitobj.Tree, error) {
 	if !errors.Is(err, gitobj.ErrMissing) {
 		return tree, err
 	}
-	if _, data, ok := s.remote.trees.get(id); ok {
+	if _, data, ok := s.remote.source.trees.get(id); ok {
 		return gitobj.ParseTree(id, data)
 	}
 	return nil, err
@@ -222,6 +222,11 @@ func (s *snapshot) Blobs(ctx context.Context, ids ...gitobj.ID) (map[gitobj.ID][
 }
 
 func (s *snapshot) fetchBlobs(ctx context.Context, ids []gitobj.ID) (map[gitobj.ID][]byte, error) {
+	leave, err := s.remote.source.hosts.at(s.remote.base.Host).enter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	pack, err := s.remote.objects(ctx, "", ids)
 	if err != nil {
 		return nil, err
@@ -235,7 +240,7 @@ func (r *remote) objects(ctx context.Context, filter string, ids []gitobj.ID) (*
 	if len(ids) > maxWants {
 		return nil, fmt.Errorf("%w: %d objects asked for at once", check.ErrRepositoryTooLarge, len(ids))
 	}
-	pack, err := r.fetch(ctx, r.pack, fetchRequest{wants: ids, filter: filter})
+	pack, err := r.fetch(ctx, r.source.fetch, fetchRequest{wants: ids, filter: filter})
 	if errors.Is(err, errNotThere) {
 		return nil, fmt.Errorf("%w: a part of the commit: %w", check.ErrRepositoryProtocol, err)
 	}
