@@ -8,11 +8,12 @@ import (
 	"github.com/cratefence/cratefence/internal/auth"
 	"github.com/cratefence/cratefence/internal/check"
 	"github.com/cratefence/cratefence/internal/intake"
+	"github.com/cratefence/cratefence/internal/runs"
 	"github.com/cratefence/cratefence/internal/web"
 )
 
 // routes puts the ways in behind one handler.
-func (s *service) routes(cfg Config, in *intake.Intake, secrets []auth.WebhookSecret, m *metrics) http.Handler {
+func (s *service) routes(cfg Config, in *intake.Intake, checkRuns *runs.Runs, secrets []auth.WebhookSecret, m *metrics) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/api/", m.count("/api/", api.New(api.Deps{
 		Crates: s.db, Releases: s.db, Announcements: s.db, Intake: in,
@@ -23,7 +24,7 @@ func (s *service) routes(cfg Config, in *intake.Intake, secrets []auth.WebhookSe
 		Log:      s.log,
 	})))
 	mux.Handle("/", m.count("/", web.New(web.Config{
-		Catalogue: s.db, Results: s.db, Checks: check.All(),
+		Catalogue: s.db, Results: s.db, Checks: check.All(), Visited: checkRuns.Visited,
 		Registry: cfg.Upstream.Name, BaseURL: cfg.BaseURL, Now: time.Now, Logger: s.log,
 	})))
 	s.health.routes(mux, m)

@@ -118,7 +118,7 @@ func (s *service) assemble(cfg Config) (parts, error) {
 		Checks: check.All(), Limits: cfg.crateLimits(), Now: time.Now,
 	}
 	return parts{
-		handler: s.routes(cfg, in, secrets, m),
+		handler: s.routes(cfg, in, checkRuns, secrets, m),
 		worker: worker.Config{
 			Intake:   in,
 			Runs:     checkRuns,

@@ -101,6 +101,9 @@ func (r *Runs) Visited(ctx context.Context, checkName string, release store.ID) 
 		return nil
 	}
 	now := r.Now()
-	_, err := r.Answers.Recheck(ctx, store.CheckRef{Name: c.Name, Version: c.Version}, release, now.Add(-c.RecheckVisited), now, r.RechecksPerHour)
+	// Half the hour at most: whoever walks through all pages does not keep the
+	// rest from being asked.
+	hour := (r.RechecksPerHour + 1) / 2
+	_, err := r.Answers.Recheck(ctx, store.CheckRef{Name: c.Name, Version: c.Version}, release, now.Add(-c.RecheckVisited), now, hour)
 	return err
 }

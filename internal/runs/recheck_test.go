@@ -194,7 +194,7 @@ func TestVisited(t *testing.T) {
 		check string
 		want  []any
 	}{
-		{"probe", []any{visit{store.CheckRef{Name: "probe", Version: 3}, 5, 24 * time.Hour, 90}}},
+		{"probe", []any{visit{store.CheckRef{Name: "probe", Version: 3}, 5, 24 * time.Hour, 45}}},
 		{"once", nil},
 		{"unknown", nil},
 	}

@@ -126,7 +126,8 @@ func keep(t *testing.T, ctx context.Context, name string) {
 var kept = map[string]string{
 	"/": "home", "/crates/arrayview": "overview", "/crates/arrayview/security": "security", "/crates/arrayview/dependencies": "dependencies",
 	"/crates/quiet-crate/versions": "versions", "/crates/quiet-crate/security": "security-quiet", "/crates/fresh/security": "security-fresh",
-	"/crates/Pointing_Out/security": "security-yanked", "/checks/archive": "check", "/incidents": "incidents",
+	"/crates/Pointing_Out/security": "security-yanked",
+	"/crates/tampered/security":     "provenance-failure", "/crates/traced/security": "provenance-history", "/checks/archive": "check", "/incidents": "incidents",
 }
 
 func TestBrowserShowsEveryPage(t *testing.T) {

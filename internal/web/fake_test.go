@@ -18,6 +18,7 @@ type fake struct {
 	releases  []store.Release // newest first within a crate
 	states    map[store.ID][]store.CheckState
 	facts     map[store.ID]store.CrateFacts
+	past      map[store.ID][]store.CheckRun // of the release, newest first
 	incidents []store.Incident
 	query     store.CrateQuery // the last that was asked
 	err       error            // answers everything, when set
@@ -136,4 +137,10 @@ func (f *fake) set(release store.ID, states ...store.CheckState) {
 	}
 	slices.SortFunc(states, func(a, b store.CheckState) int { return strings.Compare(a.Check, b.Check) })
 	f.states[release] = states
+}
+
+func (f *fake) History(_ context.Context, release store.ID, limit int) ([]store.CheckRun, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.past[release], f.err
 }

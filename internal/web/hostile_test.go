@@ -10,6 +10,7 @@ import (
 
 	"github.com/cratefence/cratefence/internal/check"
 	"github.com/cratefence/cratefence/internal/checks"
+	"github.com/cratefence/cratefence/internal/checks/provenance"
 	"github.com/cratefence/cratefence/internal/htmlcheck"
 	"github.com/cratefence/cratefence/internal/store"
 )
@@ -34,10 +35,27 @@ func hostile(text string) *fake {
 			Findings: []check.Finding{{Rule: text, Level: check.Level(text), Message: text, Path: text, StartLine: 1, Snippet: text, Help: text}, {}},
 		}
 	}
-	f.set(r.ID, did("archive", report(check.Failure)), did("changes", report(check.Success)), did("licence", report("strange")), did("checker/"+text, report(check.Inconclusive)))
+	past := store.CheckRun{ID: 1, Check: "provenance", CheckVersion: 1, Report: check.Report{Conclusion: check.Conclusion(text), Title: text}}
+	compared := traced(check.Failure, text, hostileFacts(text), check.Finding{Rule: "file-modified", Path: text, Message: text}, check.Finding{Rule: "file-modified", Path: "diff", Message: text})
+	compared.Later = &past
+	f.past = map[store.ID][]store.CheckRun{r.ID: {past, past}}
+	f.set(r.ID, compared, did("archive", report(check.Failure)), did("changes", report(check.Success)), did("licence", report("strange")), did("checker/"+text, report(check.Inconclusive)))
 	f.incidents = []store.Incident{{ReleaseID: r.ID, Crate: r.Crate, Version: r.Version, Via: store.Via(text), Detail: text, Times: 2}}
 	f.keep(r, checks.SecurityPolicy{Found: true, Path: text, URL: "https://h.example/" + text, Repository: text, Commit: text, Text: text})
 	return f
+}
+
+// hostileFacts have the text wherever facts have one.
+func hostileFacts(text string) checks.ProvenanceFacts {
+	return checks.ProvenanceFacts{
+		Repository: text, Declared: text, Commit: text, Path: text, Workspace: &text, PathGuessed: true, Dirty: true,
+		Reach:     &checks.ProvenanceReach{Grade: provenance.Grade(text), Refs: []string{text, "refs/tags/" + text, "refs/heads/" + text}, VersionTags: []string{text}, Unread: text},
+		Files:     map[provenance.Kind]int{provenance.Kind(text): 1, provenance.Exact: -1, provenance.Modified: 2},
+		Differing: []checks.ProvenanceFile{{Path: text, Diff: text}, {Path: "diff", Diff: "@@ -1 +" + text + " @@\n-" + text + "\n+" + text + "\n\\" + text + "\n " + text}},
+		Missing:   []string{text}, ManifestNotes: []string{text},
+		Settings: []checks.ProvenanceSetting{{Path: text, Origin: text, Published: text, From: text, Class: text, Text: text}},
+		Lock:     &checks.ProvenanceLock{Resolved: []string{text}, Contradicted: []string{text}},
+	}
 }
 
 var hostilePages = []string{

@@ -49,6 +49,10 @@ func (s *site) showResults(w http.ResponseWriter, r *http.Request, tab string) e
 	page.Canonical = s.BaseURL + sub.address(tab)
 	page.Pending = s.due(sub.states)
 	page.Rows = s.rows(states)
+	if err := s.remember(r.Context(), page.Rows, states, sub.release.ID); err != nil {
+		return err
+	}
+	s.visited(r.Context(), sub)
 	page.Chips = chips(states)
 	page.JSON = "/api/v1" + releaseURL(sub.release) + "/check-runs"
 	if page.Security {

@@ -40,6 +40,10 @@ type checkRow struct {
 	Metrics  []metric
 	Run      *run // nil until one has completed
 	Next     *next
+	// Later is a run that could not know, and changed nothing; nil if none.
+	Later      *attempt
+	Comparison *comparison
+	History    []attempt // of more than one
 }
 
 // Plain reports whether the row needs no more room than its first line, and
@@ -58,16 +62,21 @@ type finding struct {
 	Rule    string
 	Level   string
 	Message string
+	Path    string
 	Where   string // "path:line"
 	Lines   []line
 	Help    string
 	Open    bool
 }
 
-// A line of a snippet; Number is 0 where it is not known.
+// A line of a snippet or a diff. Number is 0 where it has none; Numbered says
+// that its neighbours may have one. Sign is "-", "+" or "@" of a diff's lines
+// that are gone, new, or between.
 type line struct {
-	Number int
-	Text   string
+	Number   int
+	Numbered bool
+	Sign     string
+	Text     string
 }
 
 type metric struct{ Name, Value string }
@@ -111,6 +120,13 @@ func (s *site) row(state store.CheckState) checkRow {
 	row.More = max(0, len(report.Findings)-maxFindings)
 	row.Metrics = metrics(report.Metrics)
 	row.Run = s.run(*state.Counts)
+	if state.Later != nil {
+		later := s.attempt(*state.Later)
+		row.Later = &later
+	}
+	if row.Comparison = s.comparison(row.ID, *state.Counts); row.Comparison != nil {
+		row.Comparison.explain(row.Findings)
+	}
 	return row
 }
 
@@ -173,6 +189,7 @@ func findings(row string, report check.Report) []finding {
 			Rule:    clip(f.Rule, maxSentence),
 			Level:   clip(string(f.Level), maxName),
 			Message: cmp.Or(clip(f.Message, maxMessage), "The check gave no message"),
+			Path:    f.Path,
 			Where:   where(f),
 			Lines:   snippet(f),
 			Help:    clip(f.Help, maxMessage),
@@ -201,7 +218,7 @@ func snippet(f check.Finding) []line {
 	for text := range strings.SplitSeq(strings.TrimRight(clip(f.Snippet, maxSnippet), "\r\n"), "\n") {
 		l := line{Text: strings.TrimSuffix(text, "\r")}
 		if f.StartLine > 0 {
-			l.Number = f.StartLine + len(lines)
+			l.Number, l.Numbered = f.StartLine+len(lines), true
 		}
 		lines = append(lines, l)
 	}

@@ -3,8 +3,8 @@
 // nothing from elsewhere. Every text of a crate, a check or a publisher is
 // taken to be hostile.
 //
-// It reads the store and changes nothing; it asks no other host and runs no
-// check.
+// It reads the store and changes nothing, but for asking that what has grown old
+// be looked at again (Config.Visited); it asks no other host and runs no check.
 package web
 
 import (
@@ -41,6 +41,9 @@ type Results interface {
 	CheckStates(ctx context.Context, releases ...store.ID) (map[store.ID][]store.CheckState, error)
 	// CrateFacts wraps store.ErrNotFound.
 	CrateFacts(ctx context.Context, crate store.ID, check string) (store.CrateFacts, error)
+	// History is completed runs, newest first, at most limit of each check; of
+	// their reports it has conclusion and title alone.
+	History(ctx context.Context, release store.ID, limit int) ([]store.CheckRun, error)
 	// Incidents are newest first; crate 0 means those of all.
 	Incidents(ctx context.Context, crate store.ID, limit int) ([]store.Incident, error)
 }
@@ -50,10 +53,13 @@ type Config struct {
 	Catalogue Catalogue
 	Results   Results
 	Checks    []*check.Check
-	Registry  string // as people call it: "crates.io"
-	BaseURL   string // under which the pages are reached, without a slash at the end; "" leaves canonical links out
-	Now       func() time.Time
-	Logger    *slog.Logger
+	// Visited is told of checks about a crate whose answer is older than their
+	// RecheckVisited while somebody looks at it. It bounds itself. It may be nil.
+	Visited  func(ctx context.Context, checkName string, release store.ID) error
+	Registry string // as people call it: "crates.io"
+	BaseURL  string // under which the pages are reached, without a slash at the end; "" leaves canonical links out
+	Now      func() time.Time
+	Logger   *slog.Logger
 }
 
 // A site answers requests for pages.
