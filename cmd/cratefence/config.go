@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -180,6 +181,9 @@ func explainTOML(err error) error {
 	var decode *toml.DecodeError
 	if errors.As(err, &decode) {
 		row, col := decode.Position()
+		if key := strings.Join(decode.Key(), "."); key != "" {
+			return fmt.Errorf("line %d, column %d: key %q has a value of another kind; 'cratefence serve --help' shows which", row, col, key)
+		}
 		return fmt.Errorf("line %d, column %d: %w", row, col, err)
 	}
 	return err
@@ -204,10 +208,18 @@ func (c Config) validate() error {
 		return fmt.Errorf("limits must be at most %d: a crate is read into memory", int64(maxLimit))
 	case c.LogFormat != "text" && c.LogFormat != "json":
 		return fmt.Errorf("log_format %q: want \"text\" or \"json\"", c.LogFormat)
+	case c.BaseURL != "" && !isWebURL(c.BaseURL):
+		return fmt.Errorf("base_url %q: want https://HOST or http://HOST, with nothing after it", c.BaseURL)
 	case c.Database != "" && c.DatabaseFile != "":
 		return errors.New("database and database_file are both set; keep one")
 	}
 	return nil
+}
+
+// isWebURL reports whether s is where a browser could find us.
+func isWebURL(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && u.User == nil && strings.Trim(u.Path, "/") == "" && u.RawQuery == ""
 }
 
 // databaseURL is the PostgreSQL address; "" means SQLite in the data folder.

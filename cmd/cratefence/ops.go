@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/cratefence/cratefence/internal/check"
+	"github.com/cratefence/cratefence/internal/runner"
 	"github.com/cratefence/cratefence/internal/store"
 )
 
@@ -38,7 +39,10 @@ func newMetrics(db database) *metrics {
 			Name: "cratefence_http_requests_total", Help: "Requests answered, by route and status.",
 		}, []string{"route", "status"}),
 	}
-	m.registry.MustRegister(m.runs, m.seconds, m.requests, &storeCollector{db: db},
+	abandoned := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "cratefence_abandoned_checks", Help: "Checks that ignored their timeout and still run.",
+	}, func() float64 { return float64(runner.Abandoned()) })
+	m.registry.MustRegister(abandoned, m.runs, m.seconds, m.requests, &storeCollector{db: db},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

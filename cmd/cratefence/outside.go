@@ -23,7 +23,7 @@ func newEgress(proxy string, allow []string) (*egress.Egress, error) {
 	for _, text := range allow {
 		exception, err := egress.ParseException(text)
 		if err != nil {
-			return nil, fmt.Errorf("egress exception %q: %w", text, err)
+			return nil, err
 		}
 		cfg.Exceptions = append(cfg.Exceptions, exception)
 	}
@@ -78,7 +78,10 @@ type downloads struct{ client *upstream.Client }
 
 func (d downloads) Download(ctx context.Context, name, version, from string, sum crate.Checksum) ([]byte, error) {
 	data, err := d.fetch(ctx, name, version, from, sum)
-	for _, final := range []error{upstream.ErrChecksum, upstream.ErrTooLarge, egress.ErrRefused} {
+	if other, ok := errors.AsType[*upstream.ChecksumError](err); ok {
+		return other.Data, fmt.Errorf("%w: %w", intake.ErrRefused, err)
+	}
+	for _, final := range []error{upstream.ErrTooLarge, egress.ErrRefused} {
 		if errors.Is(err, final) {
 			return nil, fmt.Errorf("%w: %w", intake.ErrRefused, err)
 		}

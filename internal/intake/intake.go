@@ -42,6 +42,8 @@ type Store interface {
 	// SettleAnnouncement moves a received announcement to a final status, or
 	// notes a reason while it stays received. One that is final does not move.
 	SettleAnnouncement(ctx context.Context, id store.ID, status store.AnnouncementStatus, reason string, at time.Time) error
+	// Release wraps store.ErrNotFound when there is none.
+	Release(ctx context.Context, name, version string) (store.Release, error)
 	// Publish stores a release, its check runs and their jobs. Known bytes return
 	// the known release and false; other bytes are kept as an incident and return
 	// the known release and an error that wraps store.ErrOtherBytes. A crate known
@@ -57,7 +59,8 @@ type Blobs interface {
 }
 
 // Upstream downloads a release from url, or from the configured registry when
-// url is "". The bytes' checksum equals sum, or the error wraps ErrRefused.
+// url is "". The bytes' checksum equals sum, or the error wraps ErrRefused and
+// the bytes are those that came instead, where they did.
 type Upstream interface {
 	Download(ctx context.Context, name, version, url string, sum crate.Checksum) ([]byte, error)
 }
@@ -100,6 +103,9 @@ func (in *Intake) Fetch(ctx context.Context, id store.ID) error {
 	}
 	data, err := in.Upstream.Download(ctx, a.Crate, a.Version, a.DownloadURL, a.Checksum)
 	if errors.Is(err, ErrRefused) {
+		if err := in.keepOther(ctx, a, data); err != nil {
+			return fmt.Errorf("%w: %w", ErrTrouble, err)
+		}
 		return in.Store.SettleAnnouncement(ctx, id, store.AnnouncementRefused, err.Error(), in.Now())
 	}
 	if err != nil {
@@ -123,6 +129,31 @@ func (in *Intake) Fetch(ctx context.Context, id store.ID) error {
 		return fmt.Errorf("%w: %w", ErrTrouble, err)
 	}
 	return nil
+}
+
+// keepOther keeps as an incident what was served in place of a release that is
+// known. Of one that is not known nothing is kept: who announced it may be wrong.
+func (in *Intake) keepOther(ctx context.Context, a store.Announcement, data []byte) error {
+	if len(data) == 0 {
+		return nil
+	}
+	known, err := in.Store.Release(ctx, a.Crate, a.Version)
+	got := crate.Sum(data)
+	if errors.Is(err, store.ErrNotFound) || err == nil && known.Checksum == got {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	_, _, err = in.take(ctx, store.Publication{
+		Release: store.Release{Crate: known.Crate, Version: known.Version, Checksum: got, Via: a.Via},
+		Detail:  "served in place of " + a.Checksum.String(),
+		Audit:   in.audit("system", "release.refuse", a.Crate, a.Version, got),
+	}, data)
+	if errors.Is(err, store.ErrOtherBytes) {
+		return nil // which is what keeps it
+	}
+	return err
 }
 
 // GiveUp settles an announcement whose every try has failed.

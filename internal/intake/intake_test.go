@@ -205,6 +205,49 @@ func TestOtherBytesNeverTakeTheFirstOnesPlace(t *testing.T) {
 	}
 }
 
+// A registry that serves other bytes under a known name, version and checksum
+// has been tampered with, or lies: what it served is kept.
+func TestOtherBytesServedAreKept(t *testing.T) {
+	f := newFixture(t)
+	first, other := pack(t, "first"), pack(t, "other")
+	f.upstream.data, f.upstream.err = other, fmt.Errorf("%w: other bytes", intake.ErrRefused)
+	announce := func(id string) store.Announcement {
+		t.Helper()
+		a := announcement(first)
+		a.MessageID = id
+		a, _, err := f.Announce(t.Context(), a, "webhook")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Fetch(t.Context(), a.ID); err != nil {
+			t.Fatal(err)
+		}
+		return a
+	}
+	// Before the release is known there is nothing to hold them against.
+	announce("unknown")
+	if incidents, err := f.db.Incidents(t.Context(), 0, 10); err != nil || len(incidents) != 0 {
+		t.Errorf("%d incidents (%v) of a release that is not known, want none", len(incidents), err)
+	}
+	if _, _, err := f.Submit(t.Context(), store.Release{Crate: "tin", Version: "1.0.0"}, first, "token:ci"); err != nil {
+		t.Fatal(err)
+	}
+	a := announce("known")
+	incidents, err := f.db.Incidents(t.Context(), 0, 10)
+	if err != nil || len(incidents) != 1 {
+		t.Fatalf("%d incidents (%v), want one", len(incidents), err)
+	}
+	if got := incidents[0]; got.Known != crate.Sum(first) || got.Offered != crate.Sum(other) || !strings.Contains(got.Detail, "served in place of") {
+		t.Errorf("incident %+v, want the other bytes, served in place of the first", got)
+	}
+	if _, err := f.blobs.Get(t.Context(), crate.Sum(other), 1<<20); err != nil {
+		t.Errorf("what was served is not kept: %v", err)
+	}
+	if got, err := f.db.Announcement(t.Context(), a.ID); err != nil || got.Status != store.AnnouncementRefused {
+		t.Errorf("announcement is %s (%v), want refused", got.Status, err)
+	}
+}
+
 func TestInvalidPublications(t *testing.T) {
 	f := newFixture(t)
 	tests := []struct {

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"github.com/cratefence/cratefence/internal/check"
@@ -41,6 +42,31 @@ func Run(ctx context.Context, c *check.Check, s *check.Subject, timeout time.Dur
 	return broken(err, timeout), fmt.Errorf("run check %q on %s: %w", c.Name, s.Release, err)
 }
 
+// abandoned counts the checks that ignored their timeout and run on.
+var abandoned atomic.Int64
+
+// Abandoned is how many checks have been left behind and still run, each with
+// its archive in memory. A caller that sees several takes on nothing new.
+func Abandoned() int { return int(abandoned.Load()) }
+
+// A watch says whether a check ended or was left behind: whichever came first.
+type watch struct{ decided atomic.Bool }
+
+// ended is called when the check ends.
+func (w *watch) ended() {
+	if !w.decided.CompareAndSwap(false, true) {
+		abandoned.Add(-1)
+	}
+}
+
+// leave is called when nobody waits for it any longer.
+func (w *watch) leave() {
+	abandoned.Add(1)
+	if !w.decided.CompareAndSwap(false, true) {
+		abandoned.Add(-1)
+	}
+}
+
 // execute runs the check in a goroutine of its own, so that one which ignores
 // its context cannot hold up whoever asked: the goroutine is then left behind.
 func execute(ctx context.Context, c *check.Check, s *check.Subject) (check.Report, error) {
@@ -49,7 +75,9 @@ func execute(ctx context.Context, c *check.Check, s *check.Subject) (check.Repor
 		err    error
 	}
 	done := make(chan answer, 1)
+	var w watch
 	go func() {
+		defer w.ended()
 		defer func() {
 			if p := recover(); p != nil {
 				done <- answer{err: fmt.Errorf("panic: %v\n%s", p, debug.Stack())}
@@ -67,6 +95,7 @@ func execute(ctx context.Context, c *check.Check, s *check.Subject) (check.Repor
 		case a := <-done:
 			return a.report, a.err
 		default:
+			w.leave()
 			return check.Report{}, ctx.Err()
 		}
 	}

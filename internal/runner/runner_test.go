@@ -93,6 +93,30 @@ func TestRun(t *testing.T) {
 	}
 }
 
+// Those left behind are counted for as long as they run.
+func TestAbandoned(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		before := runner.Abandoned()
+		c := &check.Check{Name: "probe", Run: func(context.Context, *check.Subject) (check.Report, error) {
+			time.Sleep(time.Hour)
+			return check.Report{Conclusion: check.Success}, nil
+		}}
+		for range 3 {
+			if _, err := runner.Run(t.Context(), c, &check.Subject{}, time.Second); err == nil {
+				t.Error("Run() = nil, want that it did not end")
+			}
+		}
+		if got := runner.Abandoned() - before; got != 3 {
+			t.Errorf("%d left behind, want 3", got)
+		}
+		time.Sleep(2 * time.Hour)
+		synctest.Wait()
+		if got := runner.Abandoned() - before; got != 0 {
+			t.Errorf("%d left behind after they ended, want none", got)
+		}
+	})
+}
+
 func TestRunGivesTheCheckItsTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &check.Check{Name: "probe", Run: func(ctx context.Context, _ *check.Subject) (check.Report, error) {

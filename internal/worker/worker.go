@@ -75,6 +75,13 @@ const sourceQueue = "source"
 // store, before it takes the job for lost.
 const grace = 30 * time.Second
 
+// Beyond maxAbandoned checks that ignore their timeout nothing new is begun:
+// each may hold a whole archive in memory.
+const (
+	maxAbandoned  = 4
+	abandonedWait = 15 * time.Second
+)
+
 // A Worker runs until stopped.
 type Worker[TTx any] struct {
 	client *river.Client[TTx]
@@ -209,6 +216,10 @@ type runWorker struct {
 func (w *runWorker) Work(ctx context.Context, job *river.Job[store.RunJob]) error {
 	if moved, err := w.move(ctx, job); moved || err != nil {
 		return err
+	}
+	if n := runner.Abandoned(); n >= maxAbandoned {
+		w.cfg.Log.WarnContext(ctx, "checks that ignore their timeout are still running; waiting for them", "checks", n)
+		return river.JobSnooze(abandonedWait)
 	}
 	begun, err := w.cfg.Runs.Begin(ctx, job.Args.Run)
 	if errors.Is(err, runs.ErrNotRunnable) {
