@@ -43,7 +43,7 @@ type Package struct {
 
 // Parse reads a Cargo.lock.
 func Parse(data []byte) (*Lock, error) {
-	p := parser{lock: &Lock{}, checksums: map[string]string{}}
+	p := parser{lock: &Lock{}, seen: map[string]bool{}, single: map[string]bool{}, checksums: map[string]string{}}
 	if err := p.parse(data); err != nil {
 		return nil, fmt.Errorf("parse Cargo.lock: line %d: %w: %w", p.line, ErrFormat, err)
 	}
@@ -56,6 +56,7 @@ type parser struct {
 	section   string
 	current   Package
 	seen      map[string]bool // keys of the current table
+	single    map[string]bool // tables that stand once
 	inList    bool
 	checksums map[string]string // of the first format: by "name version (source)"
 }
@@ -67,7 +68,6 @@ func (p *parser) parse(data []byte) error {
 	if !utf8.Valid(data) {
 		return errors.New("not UTF-8")
 	}
-	p.seen = map[string]bool{}
 	for line := range bytes.Lines(data) {
 		p.line++
 		text := strings.TrimRight(string(line), "\r\n")
@@ -110,9 +110,10 @@ func (p *parser) header(text string) error {
 	}
 	switch text {
 	case "[root]", "[metadata]":
-		if p.seen[text] {
+		if p.single[text] {
 			return fmt.Errorf("%s a second time", text)
 		}
+		p.single[text] = true
 	case "[[package]]", "[[patch.unused]]":
 	default:
 		return fmt.Errorf("an unknown table %.60q", text)
