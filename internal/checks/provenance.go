@@ -16,7 +16,7 @@ var Provenance = check.Register(&check.Check{
 	Category: check.CategorySecurity,
 	About:    check.AboutRelease,
 	Doc:      provenanceDoc,
-	Needs:    check.NeedsFiles | check.NeedsSource,
+	Needs:    check.NeedsFiles | check.NeedsSource | check.NeedsRegistry,
 	Timeout:  2 * time.Minute,
 	Run:      runProvenance,
 })

@@ -48,6 +48,8 @@ type ProvenanceFacts struct {
 	Settings            []ProvenanceSetting `json:"settings,omitempty"`
 	// ManifestNotes say what cargo did to the manifest when it published it.
 	ManifestNotes []string `json:"manifest_notes,omitempty"`
+	// IndexDifferences counts what the registry's index says otherwise.
+	IndexDifferences int `json:"index_differences,omitempty"`
 	// Lock is how the published Cargo.lock relates to the repository's; nil where
 	// the crate has none.
 	Lock *ProvenanceLock `json:"lock,omitempty"`
@@ -105,6 +107,7 @@ func (p *provenanceReport) takeFacts(r *provenance.Result) {
 		f.ManifestNotes = append(f.ManifestNotes, note.Message)
 	}
 	f.Missing, f.MissingExplained = r.Missing.Unexplained, r.Missing.Explained
+	f.Lock = lockFacts(r.Lock)
 	f.Files = map[provenance.Kind]int{}
 	for _, source := range []bool{true, false} {
 		for _, file := range r.Files {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/cratefence/cratefence/internal/check"
@@ -56,15 +57,19 @@ func (p *provenanceReport) reach(ctx context.Context) error {
 }
 
 // otherTag tells of a tag of this version that points at another commit than the
-// one recorded: who reads the tag does not read what was packaged.
+// one recorded: who reads the tag does not read what was packaged. In a workspace
+// only a tag that names the package is sure to be its own.
 func (p *provenanceReport) otherTag() {
 	r := p.facts.Reach
-	if len(r.VersionTags) == 0 || r.Grade == provenance.GradeVersionTag {
+	i := slices.IndexFunc(r.VersionTags, func(tag string) bool {
+		return p.facts.Path == "" && p.facts.Workspace == nil || strings.Contains(tag, releaseName(p.subject))
+	})
+	if i < 0 || r.Grade == provenance.GradeVersionTag {
 		return
 	}
 	p.add(check.Finding{
 		Rule: "tag-elsewhere", Level: check.LevelNote,
-		Message: fmt.Sprintf("The tag %s points at another commit than the recorded %s", shortRef(r.VersionTags[0]), p.commit()),
+		Message: fmt.Sprintf("The tag %s points at another commit than the recorded %s", shortRef(r.VersionTags[i]), p.commit()),
 	})
 }
 

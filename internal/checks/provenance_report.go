@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/cratefence/cratefence/internal/check"
+	"github.com/cratefence/cratefence/internal/checks/manifest"
 	"github.com/cratefence/cratefence/internal/checks/provenance"
 	"github.com/cratefence/cratefence/internal/crate"
 )
@@ -69,7 +70,9 @@ func (p *provenanceReport) noPackage() (check.Report, error) {
 func (p *provenanceReport) compared(r *provenance.Result) {
 	p.takeFacts(r)
 	p.manifestFindings(r)
+	p.indexFindings()
 	p.fileFindings(r)
+	p.lockFindings(r)
 }
 
 func (p *provenanceReport) metrics(r *provenance.Result) map[string]float64 {
@@ -149,8 +152,7 @@ func (p *provenanceReport) title(r *provenance.Result) string {
 	if differ > 0 {
 		title = fmt.Sprintf("%d of %s", same, counted(same+differ, "file"))
 	}
-	settings := len(r.Manifest.Differences)
-	if differ == 0 && settings == 0 {
+	if differ == 0 && !slices.ContainsFunc(r.Manifest.Differences, edited) {
 		title += " and the manifest match " + p.place() + p.reached() + p.guessed()
 		if !p.has(check.LevelWarning) {
 			title = "Verified: " + title
@@ -163,6 +165,9 @@ func (p *provenanceReport) title(r *provenance.Result) string {
 	}
 	return title + "; nothing is built from what differs"
 }
+
+// edited reports whether somebody made a setting differ, rather than an old cargo.
+func edited(d provenance.Difference) bool { return d.Known != manifest.EditOldCargo }
 
 // verb picks the form that agrees with a number.
 func verb(n int, one, many string) string {

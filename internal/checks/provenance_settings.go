@@ -3,6 +3,7 @@ package checks
 import (
 	"cmp"
 	"fmt"
+	"slices"
 
 	"github.com/cratefence/cratefence/internal/check"
 	"github.com/cratefence/cratefence/internal/checks/manifest"
@@ -38,6 +39,9 @@ func (p *provenanceReport) manifestFindings(r *provenance.Result) {
 	}
 	for _, d := range m.Differences {
 		p.add(p.difference(d))
+	}
+	for _, f := range m.Flags {
+		p.flag(f)
 	}
 	if m.Original == provenance.Edited && len(m.Differences) == 0 && m.OtherName == "" {
 		p.add(check.Finding{
@@ -77,13 +81,38 @@ func (p *provenanceReport) difference(d provenance.Difference) check.Finding {
 		Rule: d.Rule, Level: check.LevelWarning, Message: settingMessage(d), Path: crate.ManifestFile, StartLine: d.Line, EndLine: d.Line,
 		Help: "Commit the change to Cargo.toml, and publish with cargo from that commit, under a new version.",
 	}
-	if d.Class == manifest.Build && (d.Generated || !forgiven(d)) {
+	switch {
+	case d.Known == manifest.EditOldCargo: // nobody's edit, but what was known then
+		f.Level, f.Help = check.LevelNote, ""
+	case d.Class == manifest.Build && (d.Generated || !forgiven(d)):
 		f.Level = check.LevelError
 	}
 	if file := p.subject.Archive.File(crate.ManifestFile); file != nil && d.Line > 0 {
 		f.Snippet = crate.Snippet(file.Data, d.Line, d.Line)
 	}
 	return f
+}
+
+// flag tells of what cargo never publishes, where no difference tells of it
+// already. That a dependency is of another registry is the repository's to say.
+func (p *provenanceReport) flag(f manifest.Flag) {
+	told := func(other check.Finding) bool {
+		return f.Line > 0 && other.StartLine == f.Line && other.Path == crate.ManifestFile
+	}
+	if slices.ContainsFunc(p.findings, told) {
+		return
+	}
+	finding := check.Finding{
+		Rule: f.Rule, Level: check.LevelError, Message: f.Message, Path: crate.ManifestFile, StartLine: f.Line, EndLine: f.Line,
+		Help: "Publish with cargo, and leave what it packages as it is.",
+	}
+	switch {
+	case f.Old || f.Rule == manifest.FlagRegistry:
+		finding.Level, finding.Help = check.LevelNote, ""
+	case f.Rule == manifest.FlagHeader || f.Rule == manifest.FlagOriginal:
+		finding.Level = check.LevelWarning
+	}
+	p.add(finding)
 }
 
 // forgiven reports whether a difference from the repository's manifest is known

@@ -177,6 +177,19 @@ mod common;
 			want: "examples/one.rs unknown\ntests/common.rs unknown source\n",
 		},
 		{
+			name: "a URL leads into no folder", fixture: demoManifest + `
+-- src/lib.rs --
+//! See https://example.org/docs/x.html and "../docs/a.rs".
+const HELP: &str = "https://example.org/tests/b.rs";
+/*
+// */ include!("../examples/c.rs");
+-- crate/docs/a.rs --
+-- crate/tests/b.rs --
+-- crate/examples/c.rs --
+`,
+			want: "docs/a.rs unknown\nexamples/c.rs unknown source\ntests/b.rs unknown\n",
+		},
+		{
 			name: "documents taken in as code", fixture: demoManifest + `
 -- src/lib.rs --
 #![doc = include_str!("../README.md")]

@@ -24,6 +24,8 @@ type Manifest struct {
 	// found, or lacks them: they were not compared.
 	NoWorkspace bool
 	Differences []Difference
+	// Flags are what cargo never publishes, whatever the repository says.
+	Flags []manifest.Flag
 	// Notes say what cargo did to the repository's manifest when it published it.
 	Notes []manifest.Note
 }
@@ -58,6 +60,7 @@ func (c *comparison) compareManifests() {
 		m.Unreadable = append(m.Unreadable, Unreadable{File: crate.ManifestFile})
 		return
 	}
+	m.Flags = manifest.Flags(c.in.Archive.File(crate.ManifestFile).Data, c.published, c.paths())
 	if c.published == c.original && m.Original != Edited {
 		return // before cargo 1.20 the author's own text was published
 	}
@@ -83,12 +86,9 @@ func (c *comparison) canonical(parsed *crate.Manifest, file string, authored boo
 		m.Unreadable = append(m.Unreadable, Unreadable{File: file})
 		return nil
 	}
-	in := manifest.Input{Manifest: parsed, Dir: c.out.Path}
+	in := manifest.Input{Manifest: parsed, Dir: c.out.Path, Files: c.paths()}
 	if authored && c.root != nil {
 		in.Root, in.RootDir = c.root.parsed, c.root.folder
-	}
-	for _, f := range c.in.Archive.Files {
-		in.Files = append(in.Files, f.Path)
 	}
 	canon, notes, err := manifest.Canonicalise(in)
 	switch {
@@ -100,6 +100,15 @@ func (c *comparison) canonical(parsed *crate.Manifest, file string, authored boo
 		m.Notes = notes
 	}
 	return canon
+}
+
+// paths lists the crate's files.
+func (c *comparison) paths() []string {
+	all := make([]string, len(c.in.Archive.Files))
+	for i, f := range c.in.Archive.Files {
+		all[i] = f.Path
+	}
+	return all
 }
 
 // add adds differences, those of one setting once.

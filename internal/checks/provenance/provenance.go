@@ -37,6 +37,7 @@ type Result struct {
 	Files       []File // in the archive's order
 	Missing     Missing
 	Manifest    Manifest
+	Lock        *Lock // nil where the crate has none
 	// Declaration is what the repository's manifest says is generated.
 	Declaration Declaration
 }
@@ -57,6 +58,9 @@ func Compare(ctx context.Context, in Input) (*Result, error) {
 	}
 	c.compareManifests()
 	if err := c.compareFiles(ctx); err != nil {
+		return nil, err
+	}
+	if err := c.compareLock(ctx); err != nil {
 		return nil, err
 	}
 	return &c.out, nil

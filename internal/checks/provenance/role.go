@@ -67,9 +67,39 @@ func newRoles(c *comparison) roles {
 }
 
 // mentions reports whether Rust source may lead into a folder of the crate's
-// root, as `#[path = "../tests/x.rs"]` and `include!` do.
+// root, as `#[path = "../tests/x.rs"]` and `include!` do. Comments and the URLs in
+// them do not.
 func mentions(source []byte, folder string) bool {
-	return bytes.Contains(source, []byte(`"`+folder+"/")) || bytes.Contains(source, []byte("/"+folder+"/"))
+	name := []byte(folder + "/")
+	if !bytes.Contains(source, name) {
+		return false
+	}
+	for line := range bytes.Lines(source) {
+		if isComment(line) {
+			continue
+		}
+		for rest := line; ; {
+			before, after, found := bytes.Cut(rest, name)
+			if !found {
+				break
+			}
+			if (bytes.HasSuffix(before, []byte(`"`)) || bytes.HasSuffix(before, []byte("/"))) && !inURL(before) {
+				return true
+			}
+			rest = after
+		}
+	}
+	return false
+}
+
+// isComment reports whether a line is one comment and nothing besides.
+func isComment(line []byte) bool {
+	return bytes.HasPrefix(bytes.TrimSpace(line), []byte("//")) && !bytes.Contains(line, []byte("*/"))
+}
+
+// inURL reports whether what ends here is part of a URL.
+func inURL(before []byte) bool {
+	return bytes.Contains(before[bytes.LastIndexAny(before, " \t\"<(")+1:], []byte("://"))
 }
 
 // takesIn finds the two ways to take in a file of any name as code; what it
