@@ -19,9 +19,9 @@ type Subject struct {
 	Release crate.Release
 	// PublishedAt is upstream's claim; zero when unknown.
 	PublishedAt time.Time
-	// Bytes is the .crate as published; nil for an unpacked folder.
-	Bytes []byte
-	// Archive is the files of the release. It is nil where Bytes could not be
+	// Size is how many bytes the .crate has; 0 for an unpacked folder.
+	Size int64
+	// Archive is the files of the release. It is nil where the .crate could not be
 	// read unambiguously; ArchiveErr then says why (a *crate.FormatError).
 	Archive    *crate.Archive
 	ArchiveErr error
@@ -66,13 +66,24 @@ type Source interface {
 	// server's order. "HEAD" is one too: its Target is the default branch. A list
 	// over the limit is ErrRepositoryTooLarge.
 	Refs(ctx context.Context, repository string, prefixes ...string) ([]Ref, error)
-	// Reachable returns those of tips from which commit can be reached, itself
-	// included, in their order. Only what the ids of commits prove counts. A
-	// history over the limit between the two is ErrRepositoryTooLarge.
-	Reachable(ctx context.Context, repository string, commit gitobj.ID, tips ...gitobj.ID) ([]gitobj.ID, error)
+	// Reachable returns those of the walk's tips from which its commit can be
+	// reached, itself included, in their order. Only what the ids of commits prove
+	// counts. A history over the limit between the two is ErrRepositoryTooLarge.
+	Reachable(ctx context.Context, repository string, w Walk) ([]gitobj.ID, error)
 	// History returns the newest commits that can be reached from tip, most at
 	// most, tip first and then by first parents; those off that line are left out.
 	History(ctx context.Context, repository string, tip gitobj.ID, most int) ([]*gitobj.Commit, error)
+}
+
+// A Walk goes back from tips and looks for a commit.
+type Walk struct {
+	Commit gitobj.ID
+	Tips   []gitobj.ID
+	// Without are commits that are known not to lead to Commit: what can be
+	// reached from them need not be walked.
+	Without []gitobj.ID
+	// Depth is how many commits back the walk goes; 0 is all.
+	Depth int
 }
 
 // A Ref is a name that a repository gives to a commit, by its own word.

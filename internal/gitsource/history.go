@@ -15,14 +15,16 @@ import (
 // It fetches the commits that lie between: those that can be reached from the
 // tips and not from the commit. What the server says of it otherwise, such as
 // "ready", does not count: it says so of a commit that branched off, too.
-func (s *Source) Reachable(ctx context.Context, repository string, commit gitobj.ID, tips ...gitobj.ID) (from []gitobj.ID, err error) {
+func (s *Source) Reachable(ctx context.Context, repository string, w check.Walk) (from []gitobj.ID, err error) {
 	err = s.ask(ctx, repository, func(ctx context.Context, r *remote) error {
-		commits, err := r.commits(ctx, fetchRequest{wants: unique(tips), haves: []gitobj.ID{commit}})
-		from = reaching(commits, commit, tips)
+		commits, err := r.commits(ctx, fetchRequest{
+			wants: unique(w.Tips), haves: unique(slices.Concat(w.Without, []gitobj.ID{w.Commit})), depth: w.Depth,
+		})
+		from = reaching(commits, w.Commit, w.Tips)
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("look for commit %s in the history of %q: %w", commit, repository, err)
+		return nil, fmt.Errorf("look for commit %s in the history of %q: %w", w.Commit, repository, err)
 	}
 	return from, nil
 }
@@ -50,6 +52,9 @@ func (s *Source) History(ctx context.Context, repository string, tip gitobj.ID, 
 func (r *remote) commits(ctx context.Context, f fetchRequest) (map[gitobj.ID]*gitobj.Commit, error) {
 	if len(f.wants) == 0 {
 		return nil, nil
+	}
+	if !r.can.shallow && f.depth > 0 {
+		return nil, fmt.Errorf("%w: the server cannot leave out history", check.ErrRepositoryTooLarge)
 	}
 	f.filter = noTrees
 	pack, err := r.fetch(ctx, r.source.list, f)

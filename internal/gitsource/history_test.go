@@ -68,25 +68,28 @@ func TestReachable(t *testing.T) {
 		t.Run(config, func(t *testing.T) {
 			f := newForked(t, "uploadpack.allowFilter=true", config)
 			server, source := serve(t, DefaultLimits, f.handler)
+			tips := func(all ...gitobj.ID) []gitobj.ID { return all }
 			tests := []struct {
-				name   string
-				commit gitobj.ID
-				tips   []gitobj.ID
-				want   []gitobj.ID
+				name string
+				walk check.Walk
+				want []gitobj.ID
 			}{
-				{"a parent", f.two, []gitobj.ID{f.three}, []gitobj.ID{f.three}},
-				{"further back", f.one, []gitobj.ID{f.three, f.side}, []gitobj.ID{f.three, f.side}},
-				{"itself", f.three, []gitobj.ID{f.three}, []gitobj.ID{f.three}},
-				{"one of two", f.two, []gitobj.ID{f.side, f.three}, []gitobj.ID{f.three}},
-				{"a child", f.three, []gitobj.ID{f.two}, nil},
-				{"a sibling", f.two, []gitobj.ID{f.side}, nil},
+				{"a parent", check.Walk{Commit: f.two, Tips: tips(f.three)}, tips(f.three)},
+				{"further back", check.Walk{Commit: f.one, Tips: tips(f.three, f.side)}, tips(f.three, f.side)},
+				{"itself", check.Walk{Commit: f.three, Tips: tips(f.three)}, tips(f.three)},
+				{"one of two", check.Walk{Commit: f.two, Tips: tips(f.side, f.three)}, tips(f.three)},
+				{"a child", check.Walk{Commit: f.three, Tips: tips(f.two)}, nil},
+				{"a sibling", check.Walk{Commit: f.two, Tips: tips(f.side)}, nil},
 				// What the server calls "ready", and is not.
-				{"a child that was not merged", f.imposter, []gitobj.ID{f.three, f.side}, nil},
-				{"no tips", f.three, nil, nil},
-				{"not there", gitobj.ID{1}, []gitobj.ID{f.three}, nil},
+				{"a child that was not merged", check.Walk{Commit: f.imposter, Tips: tips(f.three, f.side)}, nil},
+				{"no tips", check.Walk{Commit: f.three}, nil},
+				{"not there", check.Walk{Commit: gitobj.ID{1}, Tips: tips(f.three)}, nil},
+				{"far enough", check.Walk{Commit: f.one, Tips: tips(f.three), Depth: 2}, tips(f.three)},
+				{"not far enough", check.Walk{Commit: f.one, Tips: tips(f.three), Depth: 1}, nil},
+				{"beside what is known", check.Walk{Commit: f.side, Tips: tips(f.side, f.imposter), Without: tips(f.three)}, tips(f.side)},
 			}
 			for _, test := range tests {
-				got, err := source.Reachable(t.Context(), server.URL+"/repo", test.commit, test.tips...)
+				got, err := source.Reachable(t.Context(), server.URL+"/repo", test.walk)
 				if err != nil {
 					t.Errorf("%s: %v", test.name, err)
 				}
@@ -181,7 +184,7 @@ func TestHistoryTooLarge(t *testing.T) {
 	limits := DefaultLimits
 	limits.Bytes = 250
 	server, source := serve(t, limits, f.handler)
-	if from, err := source.Reachable(t.Context(), server.URL+"/repo", f.one, f.three); !errors.Is(err, check.ErrRepositoryTooLarge) {
+	if from, err := source.Reachable(t.Context(), server.URL+"/repo", check.Walk{Commit: f.one, Tips: []gitobj.ID{f.three}}); !errors.Is(err, check.ErrRepositoryTooLarge) {
 		t.Errorf("got %v, %v, want %v", from, err, check.ErrRepositoryTooLarge)
 	}
 }

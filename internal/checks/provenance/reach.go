@@ -54,7 +54,11 @@ type Reach struct {
 const (
 	maxNamed = 10   // refs that are named as evidence
 	maxTips  = 5000 // refs whose histories are searched
+	lately   = 100  // commits of the default branch that are looked at first
 	maxPulls = 500  // proposed changes whose histories are searched, the newest
+	// maxWithout is how many refs of a kind are named as not leading there; naming
+	// more costs more than it saves.
+	maxWithout = 100
 )
 
 // pullPrefixes are where forges keep changes that somebody proposed: GitHub and
@@ -66,14 +70,17 @@ const (
 	tagPrefix    = "refs/tags/"
 )
 
-// FindReach grades a commit that the repository's server has. It asks for the
-// default branch and this version's tags first, which settles most; for all
-// branches and tags next; for proposed changes last. The error is one of the
-// source's.
+// FindReach grades a commit that the repository's server has. What costs little
+// and settles most comes first: this version's tags, the default branch as it was
+// of late, all branches and tags. The histories of the repository come next,
+// proposed changes last. The error is one of the source's.
+//
+// A commit that a branch or tag points at is not looked for in the default branch.
 func FindReach(ctx context.Context, src check.Source, repository string, commit gitobj.ID, name, version string) (*Reach, error) {
 	s := &search{src: src, repository: repository, commit: commit}
 	for _, step := range []func(context.Context) error{
-		func(ctx context.Context) error { return s.likely(ctx, name, version) }, s.owned, s.pulls,
+		func(ctx context.Context) error { return s.likely(ctx, name, version) },
+		s.ofLate, s.tipsOfAll, s.defaultBranch, s.branchesAndTags, s.pulls,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, fmt.Errorf("grade commit %s: %w", commit, err)
@@ -90,10 +97,12 @@ func FindReach(ctx context.Context, src check.Source, repository string, commit 
 
 // A search is one run of FindReach.
 type search struct {
-	src        check.Source
-	repository string
-	commit     gitobj.ID
-	out        Reach
+	src                  check.Source
+	repository           string
+	commit               gitobj.ID
+	head, branches, tags []check.Ref
+	without              []gitobj.ID // commits that do not lead to it
+	out                  Reach
 }
 
 // likely looks at this version's tags and the default branch.
@@ -103,57 +112,66 @@ func (s *search) likely(ctx context.Context, name, version string) error {
 	if err != nil {
 		return err
 	}
-	var head []check.Ref
 	for _, ref := range refs {
 		switch {
 		case ref.Name == "HEAD":
 			s.out.DefaultBranch = ref.Target
 			ref.Name = cmp.Or(ref.Target, ref.Name)
-			head = append(head, ref)
+			s.head = append(s.head, ref)
 		case slices.Contains(names, ref.Name):
 			s.out.VersionTags = append(s.out.VersionTags, ref)
 		}
 	}
-	if s.tips(GradeVersionTag, s.out.VersionTags) || s.tips(GradeDefaultBranch, head) {
-		return nil
-	}
-	from, err := s.histories(ctx, head, "the default branch's history")
-	s.found(GradeDefaultBranch, from)
-	return err
-}
-
-// owned looks at every branch and tag.
-func (s *search) owned(ctx context.Context) error {
-	refs, err := s.list(ctx, "the list of branches and tags", branchPrefix, tagPrefix)
-	if err != nil {
-		return err
-	}
-	branches, tags := split(refs)
-	if s.tips(GradeBranch, branches) {
-		return nil
-	}
-	from, err := s.histories(ctx, refs, "the histories of branches and tags")
-	if err != nil {
-		return err
-	}
-	inBranches, inTags := split(from)
-	if len(inBranches) > 0 {
-		s.found(GradeBranch, inBranches)
-	} else if !s.tips(GradeTag, tags) {
-		s.found(GradeTag, inTags)
+	if !s.tips(GradeVersionTag, s.out.VersionTags) {
+		s.tips(GradeDefaultBranch, s.head)
 	}
 	return nil
 }
 
-func split(refs []check.Ref) (branches, tags []check.Ref) {
+// ofLate looks at the last commits of the default branch, among which that of a
+// new release mostly is.
+func (s *search) ofLate(ctx context.Context) error {
+	from, err := s.walk(ctx, s.head, lately)
+	if errors.Is(err, check.ErrRepositoryTooLarge) {
+		return nil
+	}
+	s.found(GradeDefaultBranch, from)
+	return err
+}
+
+func (s *search) tipsOfAll(ctx context.Context) error {
+	refs, err := s.list(ctx, "the list of branches and tags", branchPrefix, tagPrefix)
 	for _, ref := range refs {
 		if strings.HasPrefix(ref.Name, branchPrefix) {
-			branches = append(branches, ref)
+			s.branches = append(s.branches, ref)
 		} else {
-			tags = append(tags, ref)
+			s.tags = append(s.tags, ref)
 		}
 	}
-	return branches, tags
+	if !s.tips(GradeBranch, s.branches) {
+		s.tips(GradeTag, s.tags)
+	}
+	return err
+}
+
+func (s *search) defaultBranch(ctx context.Context) error {
+	from, err := s.histories(ctx, s.head, "the default branch's history")
+	s.found(GradeDefaultBranch, from)
+	return err
+}
+
+func (s *search) branchesAndTags(ctx context.Context) error {
+	from, err := s.histories(ctx, slices.Concat(s.branches, s.tags), "the histories of branches and tags")
+	inTags := slices.IndexFunc(from, func(ref check.Ref) bool { return !strings.HasPrefix(ref.Name, branchPrefix) })
+	switch {
+	case inTags == 0:
+		s.found(GradeTag, from)
+	case inTags > 0:
+		s.found(GradeBranch, from[:inTags])
+	default:
+		s.found(GradeBranch, from)
+	}
+	return err
 }
 
 // pulls looks at proposed changes. It only tells a commit that somebody proposed
@@ -191,29 +209,42 @@ func (s *search) list(ctx context.Context, what string, prefixes ...string) ([]c
 	return refs, err
 }
 
-// histories returns those of refs whose history holds the commit.
+// histories returns those of refs whose whole history holds the commit.
 func (s *search) histories(ctx context.Context, refs []check.Ref, what string) ([]check.Ref, error) {
 	if len(refs) > maxTips {
 		s.unread(what)
 		refs = refs[:maxTips]
 	}
+	from, err := s.walk(ctx, refs, 0)
+	switch {
+	case errors.Is(err, check.ErrRepositoryTooLarge):
+		s.unread(what)
+		return nil, nil
+	case err == nil && len(from) == 0:
+		s.without = append(s.without, tipsOf(refs[:min(len(refs), maxWithout)])...)
+	}
+	return from, err
+}
+
+// walk returns those of refs from which the commit can be reached.
+func (s *search) walk(ctx context.Context, refs []check.Ref, depth int) ([]check.Ref, error) {
 	if len(refs) == 0 {
 		return nil, nil
 	}
-	tips := make([]gitobj.ID, len(refs))
-	for i, ref := range refs {
-		tips[i] = ref.Commit
-	}
-	from, err := s.src.Reachable(ctx, s.repository, s.commit, tips...)
-	if errors.Is(err, check.ErrRepositoryTooLarge) {
-		s.unread(what)
-		return nil, nil
-	}
+	from, err := s.src.Reachable(ctx, s.repository, check.Walk{Commit: s.commit, Tips: tipsOf(refs), Without: s.without, Depth: depth})
 	holds := map[gitobj.ID]bool{}
 	for _, tip := range from {
 		holds[tip] = true
 	}
 	return slices.DeleteFunc(slices.Clone(refs), func(ref check.Ref) bool { return !holds[ref.Commit] }), err
+}
+
+func tipsOf(refs []check.Ref) []gitobj.ID {
+	tips := make([]gitobj.ID, len(refs))
+	for i, ref := range refs {
+		tips[i] = ref.Commit
+	}
+	return tips
 }
 
 // tips grades by refs that point at the commit itself.

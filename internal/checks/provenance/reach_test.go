@@ -46,17 +46,30 @@ func (h *history) Refs(_ context.Context, _ string, prefixes ...string) ([]check
 
 func letter(s string) gitobj.ID { return gitobj.ID{s[0]} }
 
-func (h *history) Reachable(_ context.Context, _ string, commit gitobj.ID, tips ...gitobj.ID) ([]gitobj.ID, error) {
-	question := fmt.Sprintf("reachable from %d", len(tips))
+func (h *history) Reachable(_ context.Context, _ string, w check.Walk) ([]gitobj.ID, error) {
+	question := fmt.Sprintf("walk from %d", len(w.Tips))
+	if w.Depth > 0 {
+		question = "walk of late"
+	}
+	if len(w.Without) > 0 {
+		question += fmt.Sprintf(" without %d", len(w.Without))
+	}
 	h.asked = append(h.asked, question)
 	if h.large == question {
 		return nil, fmt.Errorf("walk: %w", check.ErrRepositoryTooLarge)
 	}
-	var holds func(gitobj.ID) bool
-	holds = func(id gitobj.ID) bool {
-		return id == commit || slices.ContainsFunc([]byte(h.parents[string(id[:1])]), func(p byte) bool { return holds(gitobj.ID{p}) })
+	var holds func(gitobj.ID, int) bool
+	holds = func(id gitobj.ID, depth int) bool {
+		if id == w.Commit {
+			return true
+		}
+		return depth > 0 && slices.ContainsFunc([]byte(h.parents[string(id[:1])]), func(p byte) bool { return holds(gitobj.ID{p}, depth-1) })
 	}
-	return slices.DeleteFunc(slices.Clone(tips), func(tip gitobj.ID) bool { return !holds(tip) }), nil
+	depth := 1000
+	if w.Depth > 0 {
+		depth = 1 // as far as tests need it
+	}
+	return slices.DeleteFunc(slices.Clone(w.Tips), func(tip gitobj.ID) bool { return !holds(tip, depth) }), nil
 }
 
 // The default branch is a-b-c; d branches off b, e off d; f is proposed on c, g
@@ -66,7 +79,7 @@ var forked = map[string]string{"b": "a", "c": "b", "d": "b", "e": "d", "f": "c",
 func TestFindReach(t *testing.T) {
 	const head = "HEAD c refs/heads/main"
 	main := []string{head, "refs/heads/main c"}
-	likely, owned, pulls := "refs HEAD", "refs refs/heads/", "refs refs/pull/"
+	likely, late, all, whole, pulls := "refs HEAD", "walk of late", "refs refs/heads/", "walk from 1", "refs refs/pull/"
 	tests := []struct {
 		name      string
 		refs      []string
@@ -91,53 +104,58 @@ func TestFindReach(t *testing.T) {
 			// v1.0.0-rc.1 begins as v1.0.0 does and is another version.
 			name: "a tag of another version", refs: append(main, "refs/tags/v1.0.0-rc.1 b"), commit: "b",
 			want:      Reach{Grade: GradeDefaultBranch, Refs: []string{"refs/heads/main"}},
-			wantAsked: []string{likely, "reachable from 1"},
+			wantAsked: []string{likely, late},
+		}, {
+			name: "long ago in the default branch", refs: main, commit: "a",
+			want:      Reach{Grade: GradeDefaultBranch, Refs: []string{"refs/heads/main"}},
+			wantAsked: []string{likely, late, all, whole},
+		}, {
+			// It is in the default branch too, which is not worth its history.
+			name: "long ago, and another tag", refs: append(main, "refs/tags/other a"), commit: "a",
+			want:      Reach{Grade: GradeTag, Refs: []string{"refs/tags/other"}, Tip: true},
+			wantAsked: []string{likely, late, all},
+		}, {
+			name: "the tip of another branch", refs: append(main, "refs/heads/0.9 d", "refs/tags/other d"), commit: "d",
+			want:      Reach{Grade: GradeBranch, Refs: []string{"refs/heads/0.9"}, Tip: true},
+			wantAsked: []string{likely, late, all},
 		}, {
 			name: "in another branch", refs: append(main, "refs/heads/0.9 e", "refs/tags/old e"), commit: "d",
 			want:      Reach{Grade: GradeBranch, Refs: []string{"refs/heads/0.9"}},
-			wantAsked: []string{likely, "reachable from 1", owned, "reachable from 3"},
-		}, {
-			name: "the tip of another branch", refs: append(main, "refs/heads/0.9 d"), commit: "d",
-			want:      Reach{Grade: GradeBranch, Refs: []string{"refs/heads/0.9"}, Tip: true},
-			wantAsked: []string{likely, "reachable from 1", owned},
-		}, {
-			name: "another tag", refs: append(main, "refs/tags/other d"), commit: "d",
-			want:      Reach{Grade: GradeTag, Refs: []string{"refs/tags/other"}, Tip: true},
-			wantAsked: []string{likely, "reachable from 1", owned, "reachable from 2"},
+			wantAsked: []string{likely, late, all, whole, "walk from 3 without 1"},
 		}, {
 			name: "before another tag", refs: append(main, "refs/tags/other e"), commit: "d",
 			want:      Reach{Grade: GradeTag, Refs: []string{"refs/tags/other"}},
-			wantAsked: []string{likely, "reachable from 1", owned, "reachable from 2"},
+			wantAsked: []string{likely, late, all, whole, "walk from 2 without 1"},
 		}, {
 			name: "proposed", refs: append(main, "refs/pull/7/head f", "refs/pull/7/merge g"), commit: "f",
 			want:      Reach{Grade: GradePull, Refs: []string{"refs/pull/7/head"}, Tip: true},
-			wantAsked: []string{likely, "reachable from 1", owned, "reachable from 1", pulls},
+			wantAsked: []string{likely, late, all, whole, "walk from 1 without 1", pulls},
 		}, {
 			name: "proposed, and more since", refs: append(main, "refs/merge-requests/7/head g"), commit: "f",
 			want:      Reach{Grade: GradePull, Refs: []string{"refs/merge-requests/7/head"}},
-			wantAsked: []string{likely, "reachable from 1", owned, "reachable from 1", pulls, "reachable from 1"},
+			wantAsked: []string{likely, late, all, whole, "walk from 1 without 1", pulls, "walk from 1 without 2"},
 		}, {
 			// The imposter: a child of the default branch that only a fork has.
 			name: "nobody's", refs: append(main, "refs/pull/7/head g", "refs/tags/v1.0.0 b"), commit: "x",
 			want:      Reach{Grade: GradeUnreachable},
-			wantAsked: []string{likely, "reachable from 1", owned, "reachable from 2", pulls, "reachable from 1"},
+			wantAsked: []string{likely, late, all, whole, "walk from 2 without 1", pulls, "walk from 1 without 3"},
 		}, {
 			name: "a repository without refs", commit: "x",
 			want:      Reach{Grade: GradeUnreachable},
-			wantAsked: []string{likely, owned, pulls},
+			wantAsked: []string{likely, all, pulls},
 		}, {
-			name: "too long a history", refs: main, commit: "x", large: "reachable from 1",
+			name: "too long a history", refs: main, commit: "x", large: whole,
 			want:      Reach{Grade: GradeUnknown, Unread: "the default branch's history"},
-			wantAsked: []string{likely, "reachable from 1", owned, "reachable from 1", pulls},
+			wantAsked: []string{likely, late, all, whole, whole, pulls},
 		}, {
 			// What was found stands, whatever else could not be read.
-			name: "too long a history, and a tag", refs: append(main, "refs/tags/other d"), commit: "d", large: "reachable from 1",
-			want:      Reach{Grade: GradeTag, Refs: []string{"refs/tags/other"}, Tip: true, Unread: "the default branch's history"},
-			wantAsked: []string{likely, "reachable from 1", owned, "reachable from 2"},
+			name: "too long a history, and another tag", refs: append(main, "refs/tags/other e"), commit: "d", large: whole,
+			want:      Reach{Grade: GradeTag, Refs: []string{"refs/tags/other"}, Unread: "the default branch's history"},
+			wantAsked: []string{likely, late, all, whole, "walk from 2"},
 		}, {
-			name: "too many refs", refs: main, commit: "x", large: owned,
+			name: "too many refs", refs: main, commit: "x", large: all,
 			want:      Reach{Grade: GradeUnknown, Unread: "the list of branches and tags"},
-			wantAsked: []string{likely, "reachable from 1", owned, pulls},
+			wantAsked: []string{likely, late, all, whole, pulls},
 		},
 	}
 	for _, test := range tests {
@@ -191,7 +209,7 @@ func (b brokenHistory) Refs(context.Context, string, ...string) ([]check.Ref, er
 	return []check.Ref{{Name: "HEAD", Commit: letter("c")}}, nil
 }
 
-func (b brokenHistory) Reachable(context.Context, string, gitobj.ID, ...gitobj.ID) ([]gitobj.ID, error) {
+func (b brokenHistory) Reachable(context.Context, string, check.Walk) ([]gitobj.ID, error) {
 	return nil, b.err
 }
 
