@@ -1,10 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -180,7 +183,7 @@ func registrySubject(ctx context.Context, cfg Config, out *egress.Egress, name, 
 		return nil, err
 	}
 	release := crate.Release{Name: line.Name, Version: line.Vers, Checksum: line.Cksum}
-	subject := runner.NewSubject(release, data, cfg.crateLimits())
+	subject := runner.NewSubject(release, bytes.NewReader(data), int64(len(data)), cfg.crateLimits())
 	subject.Index = &line
 	return subject, nil
 }
@@ -191,18 +194,25 @@ func fileSubject(path string, lim crate.Limits) (*check.Subject, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w; a .crate file is named NAME-VERSION.crate", err)
 	}
-	info, err := os.Stat(path)
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	info, err := file.Stat()
 	if err != nil {
 		return nil, err
 	}
 	if info.Size() > lim.Packed {
 		return nil, fmt.Errorf("%s has %d bytes, over the limit of %d (limits.crate_bytes)", path, info.Size(), lim.Packed)
 	}
-	data, err := os.ReadFile(path)
-	if err != nil {
+	// Read from the file twice rather than kept in memory beside what it unpacks to.
+	hash := sha256.New()
+	if _, err := io.Copy(hash, io.LimitReader(file, info.Size())); err != nil {
 		return nil, err
 	}
-	return runner.NewSubject(crate.Release{Name: name, Version: vers, Checksum: crate.Sum(data)}, data, lim), nil
+	release := crate.Release{Name: name, Version: vers, Checksum: crate.Checksum(hash.Sum(nil))}
+	return runner.NewSubject(release, file, info.Size(), lim), nil
 }
 
 // folderSubject reads an unpacked crate; its manifest says which release it is.

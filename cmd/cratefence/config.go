@@ -182,7 +182,7 @@ func explainTOML(err error) error {
 	if errors.As(err, &decode) {
 		row, col := decode.Position()
 		if key := strings.Join(decode.Key(), "."); key != "" {
-			return fmt.Errorf("line %d, column %d: key %q has a value of another kind; 'cratefence serve --help' shows which", row, col, key)
+			return fmt.Errorf("line %d, column %d: key %q wants a value such as %s", row, col, key, defaultOf(key))
 		}
 		return fmt.Errorf("line %d, column %d: %w", row, col, err)
 	}

@@ -97,6 +97,18 @@ func tomlValue(v reflect.Value) string {
 	}
 }
 
+// defaultOf is a key's default, as TOML writes it.
+func defaultOf(key string) string {
+	for _, s := range manual() {
+		for _, e := range s.Entries {
+			if e.Key == key {
+				return e.Default
+			}
+		}
+	}
+	return "its default"
+}
+
 // configKeys lists every key, dotted.
 func configKeys() []string {
 	var keys []string

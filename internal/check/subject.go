@@ -19,9 +19,9 @@ type Subject struct {
 	Release crate.Release
 	// PublishedAt is upstream's claim; zero when unknown.
 	PublishedAt time.Time
-	// Bytes is the .crate as published; nil for an unpacked folder.
-	Bytes []byte
-	// Archive is the files of the release. It is nil where Bytes could not be
+	// Size is how many bytes the .crate has; 0 for an unpacked folder.
+	Size int64
+	// Archive is the files of the release. It is nil where the .crate could not be
 	// read unambiguously; ArchiveErr then says why (a *crate.FormatError).
 	Archive    *crate.Archive
 	ArchiveErr error

@@ -83,7 +83,7 @@ func runArchive(_ context.Context, s *check.Subject) (check.Report, error) {
 		r.Conclusion, r.Title = check.Failure, findings[0].Message
 	case len(findings) > 1:
 		r.Conclusion, r.Title = check.Failure, counted(len(findings), "problem")+" in the manifest and in what cargo generates"
-	case s.Bytes == nil:
+	case isFolder(s):
 		r.Conclusion, r.Title = check.Skipped, "An unpacked folder of "+files+" has no archive to look at"
 		r.Summary = "Only a `.crate` has an archive. The manifest was compared with the name and version asked for, and agrees."
 	case len(notes) > 0:
@@ -102,7 +102,7 @@ func archiveRefused(s *check.Subject, refused *crate.FormatError) check.Report {
 			"Publish the crate again, under a new version, with `cargo publish`.",
 		Metrics: archiveMetrics(s),
 	}
-	if s.Bytes == nil {
+	if isFolder(s) {
 		r.Title = counted(len(refused.Problems)+refused.More, "thing") + " in the folder that a crate cannot hold"
 		r.Summary = "The folder holds what cargo would not put into a `.crate` or could not unpack everywhere. No other check looks inside."
 	}
@@ -224,10 +224,13 @@ func vcsInfoFindings(s *check.Subject) []check.Finding {
 	}}
 }
 
+// isFolder reports whether the subject is an unpacked folder.
+func isFolder(s *check.Subject) bool { return s.Release.Checksum.IsZero() }
+
 func archiveMetrics(s *check.Subject) map[string]float64 {
 	metrics := map[string]float64{}
-	if s.Bytes != nil {
-		metrics["bytes_packed"] = float64(len(s.Bytes))
+	if !isFolder(s) {
+		metrics["bytes_packed"] = float64(s.Size)
 	}
 	if s.Archive != nil {
 		metrics["files"] = float64(len(s.Archive.Files))

@@ -18,7 +18,7 @@ import (
 
 // subject reads a .crate as the runner does.
 func subject(name, version string, data []byte) *check.Subject {
-	s := &check.Subject{Release: crate.Release{Name: name, Version: version, Checksum: crate.Sum(data)}, Bytes: data}
+	s := &check.Subject{Release: crate.Release{Name: name, Version: version, Checksum: crate.Sum(data)}, Size: int64(len(data))}
 	s.Archive, s.ArchiveErr = crate.Read(data, s.Release, crate.DefaultLimits)
 	return s
 }

@@ -1,8 +1,10 @@
 package crate
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"sync"
@@ -50,18 +52,24 @@ type File struct {
 	Data       []byte // shared with the archive: not to be written to
 }
 
-// Read reads a .crate of the given release (its name and version name the
-// folder in the archive). Where the archive is refused the error is a
-// *FormatError and the archive nil.
-//
-// The files' contents are parts of one buffer that holds the whole tar stream.
+// Read is ReadFrom of bytes at hand.
 func Read(data []byte, r Release, lim Limits) (*Archive, error) {
+	return ReadFrom(bytes.NewReader(data), int64(len(data)), r, lim)
+}
+
+// ReadFrom reads a .crate of the given release (its name and version name the
+// folder in the archive), size bytes long. Where the archive is refused the
+// error is a *FormatError and the archive nil.
+//
+// The files' contents are parts of one buffer that holds the whole tar stream;
+// nothing of src is kept.
+func ReadFrom(src io.ReaderAt, size int64, r Release, lim Limits) (*Archive, error) {
 	var found problems
-	if int64(len(data)) > lim.Packed {
-		found.add(RulePackedSize, "", "the archive has %d bytes, over the limit of %d", len(data), lim.Packed)
+	if size > lim.Packed {
+		found.add(RulePackedSize, "", "the archive has %d bytes, over the limit of %d", size, lim.Packed)
 		return nil, found.err()
 	}
-	stream := inflate(data, lim.Unpacked, &found)
+	stream := inflate(packed{src, size}, lim.Unpacked, &found)
 	if stream == nil {
 		return nil, found.err()
 	}
@@ -72,7 +80,7 @@ func Read(data []byte, r Release, lim Limits) (*Archive, error) {
 		return nil, err
 	}
 	a := newArchive(t.files, found.notes())
-	a.Packed = int64(len(data))
+	a.Packed = size
 	return a, nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"runtime/debug"
 	"sync/atomic"
 	"time"
@@ -16,11 +17,12 @@ import (
 	"github.com/cratefence/cratefence/internal/crate"
 )
 
-// NewSubject reads a .crate into a subject. An archive that is refused is part
-// of the subject, for the checks to speak of.
-func NewSubject(r crate.Release, data []byte, lim crate.Limits) *check.Subject {
-	s := &check.Subject{Release: r, Bytes: data}
-	s.Archive, s.ArchiveErr = crate.Read(data, r, lim)
+// NewSubject reads a .crate of size bytes into a subject, which keeps nothing of
+// src. An archive that is refused is part of the subject, for the checks to
+// speak of.
+func NewSubject(r crate.Release, src io.ReaderAt, size int64, lim crate.Limits) *check.Subject {
+	s := &check.Subject{Release: r, Size: size}
+	s.Archive, s.ArchiveErr = crate.ReadFrom(src, size, r, lim)
 	return s
 }
 

@@ -4,6 +4,7 @@
 package worker
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -267,7 +268,7 @@ func (w *runWorker) execute(ctx context.Context, begun runs.Begun) (check.Report
 	}
 	ctx, cancel := context.WithTimeout(ctx, begun.Timeout)
 	defer cancel()
-	subject := runner.NewSubject(crate.Release{Name: release.Crate, Version: release.Version, Checksum: release.Checksum}, data, w.cfg.Limits)
+	subject := runner.NewSubject(crate.Release{Name: release.Crate, Version: release.Version, Checksum: release.Checksum}, bytes.NewReader(data), int64(len(data)), w.cfg.Limits)
 	subject.PublishedAt = release.PublishedAt
 	subject.Source = w.cfg.Source
 	subject.Attempt, subject.Previous = begun.Run.Attempt, begun.Previous
