@@ -100,7 +100,7 @@ func (d *dirReader) file(path string) error {
 		d.found.add(RuleUnpackedSize, path, "the folder holds more than the limit of %d bytes", d.lim.Unpacked)
 		return errTooMuch
 	}
-	d.paths.add(path, false)
+	d.paths.addFile(path, data)
 	d.files = append(d.files, File{Path: path, Executable: info.Mode()&0o111 != 0, Data: data})
 	return nil
 }

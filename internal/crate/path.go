@@ -1,6 +1,7 @@
 package crate
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"slices"
@@ -87,14 +88,20 @@ type pathSet []setPath
 
 type setPath struct {
 	path   string
+	data   []byte // of a file
 	key    string // folded, with parts separated by NUL: a folder's key sorts right before its content's
 	folder bool
 }
 
-func (s *pathSet) add(path string, folder bool) {
-	key := strings.ReplaceAll(foldCase(path), "/", "\x00")
-	*s = append(*s, setPath{path: path, key: key, folder: folder})
+func (s *pathSet) addFile(path string, data []byte) {
+	*s = append(*s, setPath{path: path, data: data, key: foldedKey(path)})
 }
+
+func (s *pathSet) addFolder(path string) {
+	*s = append(*s, setPath{path: path, key: foldedKey(path), folder: true})
+}
+
+func foldedKey(path string) string { return strings.ReplaceAll(foldCase(path), "/", "\x00") }
 
 // check compares neighbours in the order of the folded paths: there, equal
 // paths, and a file and what lies in the folder of its name, are adjacent.
@@ -125,6 +132,10 @@ func comparePaths(a, b setPath, found *problems) {
 		found.add(RuleDuplicate, b.path, "the archive has two entries of this path; which one wins differs by program")
 	case a.folder:
 		found.note(NoteFolderCase, b.path, "a folder that is also spelled %q", a.path)
+	case bytes.Equal(a.data, b.data):
+		// Cargo writes such pairs itself where the author's disk ignores case and the
+		// manifest spells the readme otherwise.
+		found.note(NoteCaseTwin, b.path, "also stands as %q, with the same bytes", a.path)
 	default:
 		found.add(RuleCaseCollision, b.path, "the path differs from %q only in case or in how accents are encoded: one overwrites the other on some systems", a.path)
 	}

@@ -43,6 +43,7 @@ const (
 	NoteOrder      = "order"          // entries not sorted
 	NoteWindows    = "windows-name"   // cannot be unpacked on Windows
 	NoteInvisible  = "path-invisible" // invisible or direction-changing characters
+	NoteCaseTwin   = "case-twin"      // two files whose paths differ only in case, with the same bytes
 	NoteFolderCase = "folder-case"    // one folder in two spellings
 	NoteUnpackMark = "unpack-mark"    // .cargo-ok, which cargo leaves out when it unpacks
 )

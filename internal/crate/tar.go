@@ -191,7 +191,7 @@ func (t *tarReader) file(h *header, path string, body []byte) {
 	if mode != 0o644 && mode != 0o755 {
 		t.found.note(NoteMode, path, "the mode is %#o where cargo writes 0644 or 0755", mode)
 	}
-	t.paths.add(rel, false)
+	t.paths.addFile(rel, body)
 	t.files = append(t.files, File{Path: rel, Executable: mode&0o111 != 0, Data: body})
 }
 
@@ -204,7 +204,7 @@ func (t *tarReader) folder(path string, body []byte) {
 		return
 	}
 	if rel, ok := t.relative(strings.TrimSuffix(path, "/")); ok {
-		t.paths.add(rel, true)
+		t.paths.addFolder(rel)
 	}
 }
 
