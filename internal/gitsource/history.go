@@ -14,9 +14,16 @@ import (
 //
 // It fetches the commits that lie between: those that can be reached from the
 // tips and not from the commit. What the server says of it otherwise, such as
-// "ready", does not count: it says so of a commit that branched off, too.
+// "ready", does not count: it says so of a commit that branched off, too. Only
+// that the commit is outside of a long history is taken on the server's word:
+// nobody gains by it, and histories are not fetched in vain.
 func (s *Source) Reachable(ctx context.Context, repository string, w check.Walk) (from []gitobj.ID, err error) {
 	err = s.ask(ctx, repository, func(ctx context.Context, r *remote) error {
+		if w.Depth == 0 && !slices.Contains(w.Tips, w.Commit) {
+			if outside, err := r.outside(ctx, w); outside || err != nil {
+				return err
+			}
+		}
 		commits, err := r.commits(ctx, fetchRequest{
 			wants: unique(w.Tips), haves: unique(slices.Concat(w.Without, []gitobj.ID{w.Commit})), depth: w.Depth,
 		})
@@ -27,6 +34,30 @@ func (s *Source) Reachable(ctx context.Context, repository string, w check.Walk)
 		return nil, fmt.Errorf("look for commit %s in the history of %q: %w", w.Commit, repository, err)
 	}
 	return from, nil
+}
+
+// outside reports whether the server says that a walk is in vain: told that we
+// have the tips, it sends the commit all the same. A first commit in the answer
+// looks as if it had not listened.
+func (r *remote) outside(ctx context.Context, w check.Walk) (bool, error) {
+	if len(w.Tips) == 0 {
+		return true, nil
+	}
+	commits, err := r.commits(ctx, fetchRequest{wants: []gitobj.ID{w.Commit}, haves: unique(slices.Concat(w.Without, w.Tips))})
+	switch {
+	case errors.Is(err, errNotThere):
+		return true, nil
+	case errors.Is(err, check.ErrRepositoryTooLarge):
+		return false, nil
+	case err != nil:
+		return false, err
+	}
+	for _, c := range commits {
+		if len(c.Parents) == 0 {
+			return false, nil
+		}
+	}
+	return commits[w.Commit] != nil, nil
 }
 
 // History implements check.Source.

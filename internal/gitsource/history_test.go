@@ -1,7 +1,11 @@
 package gitsource
 
 import (
+	"bytes"
 	"errors"
+	"io"
+	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -98,6 +102,41 @@ func TestReachable(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A server says in one line that a commit is outside; that it is inside takes
+// proof. One that does not listen is not believed.
+func TestReachableCost(t *testing.T) {
+	f := newForked(t, "uploadpack.allowFilter=true")
+	tests := []struct {
+		name   string
+		commit gitobj.ID
+		deaf   bool // to what we have
+		want   int  // requests
+	}{
+		{"outside", f.imposter, false, 2},
+		{"inside", f.one, false, 3},
+		{"outside, of a server that does not listen", f.imposter, true, 3},
+		{"inside, of a server that does not listen", f.one, true, 3},
+	}
+	for _, test := range tests {
+		m := &meter{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			body, _ := io.ReadAll(r.Body)
+			if test.deaf {
+				body = regexp.MustCompile(`0032have [0-9a-f]{40}\n`).ReplaceAll(body, nil)
+			}
+			r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+			f.handler.ServeHTTP(w, r)
+		})}
+		server, source := serve(t, DefaultLimits, m)
+		from, err := source.Reachable(t.Context(), server.URL+"/repo", check.Walk{Commit: test.commit, Tips: []gitobj.ID{f.three}})
+		if inside := test.commit == f.one; err != nil || (len(from) == 1) != inside {
+			t.Errorf("%s: %v, %v", test.name, from, err)
+		}
+		if m.requests != test.want {
+			t.Errorf("%s: %d requests, want %d", test.name, m.requests, test.want)
+		}
 	}
 }
 

@@ -54,7 +54,7 @@ type Reach struct {
 const (
 	maxNamed = 10   // refs that are named as evidence
 	maxTips  = 5000 // refs whose histories are searched
-	lately   = 100  // commits of the default branch that are looked at first
+	lately   = 20   // commits back in the default branch, which are looked at first
 	maxPulls = 500  // proposed changes whose histories are searched, the newest
 	// maxWithout is how many refs of a kind are named as not leading there; naming
 	// more costs more than it saves.
