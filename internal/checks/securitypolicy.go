@@ -97,7 +97,7 @@ const MaxPolicyText = 64 << 10
 const (
 	policyInCrate      = "crate"
 	policyInRepository = "repository"
-	policyOfOwner      = "owner"
+	PolicyOfOwner      = "owner"
 	policyAtURL        = "url"
 )
 
@@ -131,7 +131,7 @@ func (p *policySearch) report(found *SecurityPolicy) (check.Report, error) {
 		r.Conclusion = check.Neutral
 		r.Title = "No security policy in the crate or its repository"
 		r.Summary = addPolicy
-	case found.Source == policyOfOwner:
+	case found.Source == PolicyOfOwner:
 		r.Conclusion = check.Success
 		r.Title = fmt.Sprintf("Security policy in %s of %s", found.Path, repositoryTitle(found.Repository))
 		r.Summary = "Neither the crate nor its repository has one of its own; the owner's common one holds for all of their repositories."

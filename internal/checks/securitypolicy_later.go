@@ -160,7 +160,7 @@ func (p *policySearch) owners(ctx context.Context) (*SecurityPolicy, error) {
 	for _, folder := range []string{"", "docs", ".github"} {
 		found, err := q.inRepository(ctx, folder)
 		if found != nil {
-			found.Source = policyOfOwner
+			found.Source = PolicyOfOwner
 		}
 		if found != nil || err != nil {
 			return found, err

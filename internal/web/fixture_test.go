@@ -229,6 +229,13 @@ func compared(f *fake) {
 	}))
 
 	both := f.add("traced", store.Release{Version: "1.1.0", Via: store.ViaWebhook, FirstSeenAt: ago(15 * 24 * time.Hour)}, store.Release{Version: "1.0.0", Via: store.ViaWebhook, FirstSeenAt: ago(200 * 24 * time.Hour)})
+	f.keep(tampered, checks.SecurityPolicy{
+		Found: true, Source: "repository", Path: "SECURITY.md", Repository: "https://git.example/o/tampered", Commit: commit, Text: "Write to old@example.org\n",
+		Since: checks.PolicyChanged, Current: &checks.CurrentPolicy{Commit: "9c0d5b1e7f8a9b0c1d2e3f4a5b6c7d8e9f03f2a9", Text: "Write to new@example.org\n"},
+	})
+	f.keep(both[0], checks.SecurityPolicy{
+		Found: true, Source: checks.PolicyOfOwner, Path: ".github/SECURITY.md", Repository: "https://github.com/o/.github", Commit: commit, Text: "Write to all@example.org\n",
+	})
 	in := traced(check.Success, "24 files and the manifest match git.example/o/traced at 3f2a91c, the tag v1.1.0", checks.ProvenanceFacts{
 		Repository: "https://git.example/o/traced", Declared: "https://git.example/o/traced.git", Commit: commit, CommittedAt: ago(15 * 24 * time.Hour),
 		Reach: &checks.ProvenanceReach{Grade: provenance.GradeVersionTag, Refs: []string{"refs/tags/v1.1.0"}, Tip: true, DefaultBranch: "refs/heads/main"},

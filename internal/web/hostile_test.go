@@ -41,7 +41,7 @@ func hostile(text string) *fake {
 	f.past = map[store.ID][]store.CheckRun{r.ID: {past, past}}
 	f.set(r.ID, compared, did("archive", report(check.Failure)), did("changes", report(check.Success)), did("licence", report("strange")), did("checker/"+text, report(check.Inconclusive)))
 	f.incidents = []store.Incident{{ReleaseID: r.ID, Crate: r.Crate, Version: r.Version, Via: store.Via(text), Detail: text, Times: 2}}
-	f.keep(r, checks.SecurityPolicy{Found: true, Path: text, URL: "https://h.example/" + text, Repository: text, Commit: text, Text: text})
+	f.keep(r, checks.SecurityPolicy{Found: true, Path: text, URL: "https://h.example/" + text, Repository: text, Commit: text, Text: text, Since: checks.PolicyChanged, Current: &checks.CurrentPolicy{Commit: text, Text: text}})
 	return f
 }
 

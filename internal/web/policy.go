@@ -45,6 +45,21 @@ type policy struct {
 	CommitLong string
 	Version    string // of the release it was read from
 	Read       *moment
+	// Common: it is the owner's, for all of their repositories.
+	Common bool
+	// Since says what became of it after publishing, a sentence; Now is how it
+	// reads now where that is otherwise.
+	Since     string
+	Now       template.HTML
+	NowCommit string
+}
+
+// sinceWords say what became of a policy.
+var sinceWords = map[string]string{
+	checks.PolicySame:    "The repository's default branch has the same.",
+	checks.PolicyChanged: "It reads otherwise in the repository's default branch now.",
+	checks.PolicyGone:    "It is gone from there in the repository's default branch now.",
+	checks.PolicyAdded:   "It was added after this version was published.",
 }
 
 func (s *site) policy(ctx context.Context, sub subject) (*policy, error) {
@@ -65,7 +80,9 @@ func (s *site) policy(ctx context.Context, sub subject) (*policy, error) {
 		Found:      facts.Found,
 		Truncated:  facts.Truncated,
 		Path:       clip(facts.Path, maxURL),
-		Commit:     facts.Commit[:min(len(facts.Commit), 7)],
+		Common:     facts.Source == checks.PolicyOfOwner,
+		Since:      sinceWords[facts.Since],
+		Commit:     short(facts.Commit),
 		CommitLong: clip(facts.Commit, maxName),
 		Version:    kept.Version,
 		Read:       s.clock().ago(kept.ReadAt),
@@ -78,17 +95,27 @@ func (s *site) policy(ctx context.Context, sub subject) (*policy, error) {
 		repository := linkTo(facts.Repository)
 		p.Repository = &repository
 	}
-	switch strings.ToLower(path.Ext(facts.Path)) {
-	case ".txt", ".rst":
-		p.First = markdown.AsWritten(facts.Text)
-	default:
-		// Its headings stand below the card's own, which is the page's second level.
-		p.First, p.Rest = s.markdown.Split(ownTitle.ReplaceAllString(facts.Text, ""), 3, policyExcerpt)
-	}
+	p.First, p.Rest = s.policyText(facts.Path, facts.Text)
 	if len(p.First) > maxUnfolded {
 		p.First, p.Rest = "", p.First+p.Rest
 	}
+	if now := facts.Current; now != nil {
+		first, rest := s.policyText(facts.Path, clip(now.Text, maxText))
+		p.Now, p.NowCommit = first+rest, short(clip(now.Commit, maxName))
+		p.Truncated = p.Truncated || now.Truncated
+	}
 	return p, nil
+}
+
+// policyText renders a policy by its file's name: what is to be seen first, and
+// the rest.
+func (s *site) policyText(name, text string) (first, rest template.HTML) {
+	switch strings.ToLower(path.Ext(name)) {
+	case ".txt", ".rst":
+		return markdown.AsWritten(text), ""
+	}
+	// Its headings stand below the card's own, which is the page's second level.
+	return s.markdown.Split(ownTitle.ReplaceAllString(text, ""), 3, policyExcerpt)
 }
 
 // noPolicy says why nothing is known of a crate's policy, from where its check

@@ -116,6 +116,10 @@ func TestPolicyCard(t *testing.T) {
 		{"/crates/arrayview/security", "Security policy", "From .github/SECURITY.md in github.com/example/arrayview at 3f2a91c, read 8 min ago with version 0.3.10."},
 		{"/crates/quiet-crate/security", "No security policy found", "Looked for in the crate and in git.example/quiet-crate at a1b2c3d 8 min ago, with version 1.60.0."},
 		{"/crates/Pointing_Out/security", "Security policy", "The crate says that its policy is at pointing.example/security, on the host pointing.example. It was not read from there."},
+		{"/crates/tampered/security", "Security policy", "From SECURITY.md in git.example/o/tampered at 3f2a91c, read 8 min ago with version 2.1.0."},
+		{"/crates/tampered/security", "Security policy", "It reads otherwise in the repository's default branch now."},
+		{"/crates/tampered/security", "Security policy", "Write to new@example.org"},
+		{"/crates/traced/security", "Security policy", "From .github/SECURITY.md in github.com/o/.github at 3f2a91c, read 8 min ago with version 1.1.0. It holds for all repositories of this owner that have none of their own."},
 		{"/crates/fresh/security", "Security policy", "The check that looks for one has not reported yet."},
 		{"/crates/silent/security", "Security policy", "No security policy in the crate, and its repository could not be looked into. Why"},
 	}
