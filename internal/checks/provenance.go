@@ -9,15 +9,18 @@ import (
 	"github.com/cratefence/cratefence/internal/checks/provenance"
 )
 
+const provenanceVersion = 2
+
 // Provenance asks whether the files of a release are those of its repository.
 var Provenance = check.Register(&check.Check{
 	Name:     "provenance",
-	Version:  2,
+	Version:  provenanceVersion,
 	Category: check.CategorySecurity,
 	About:    check.AboutRelease,
 	Doc:      provenanceDoc,
 	Needs:    check.NeedsFiles | check.NeedsSource | check.NeedsRegistry,
 	Timeout:  2 * time.Minute,
+	Recheck:  7 * 24 * time.Hour,
 	Run:      runProvenance,
 })
 
@@ -27,7 +30,7 @@ func runProvenance(ctx context.Context, s *check.Subject) (check.Report, error) 
 	case err != nil:
 		return check.Report{}, err
 	case missing != nil:
-		return provenanceUnknown(missing.patient(s.Attempt), ProvenanceFacts{})
+		return provenanceUnknown(since(s.Previous, missing.patient(s.Attempt)), ProvenanceFacts{})
 	}
 	result, err := provenance.Compare(ctx, provenance.Input{
 		Name: releaseName(s), Archive: s.Archive, Snapshot: p.source.snapshot, Path: p.source.info.PathInVCS,
@@ -44,11 +47,15 @@ func runProvenance(ctx context.Context, s *check.Subject) (check.Report, error) 
 		}
 		return provenanceUnknown(missing, p.facts)
 	}
-	p.compared(result)
 	if err := p.reach(ctx); err != nil {
 		return check.Report{}, err
 	}
+	if err := p.lookElsewhere(ctx, result); err != nil {
+		return check.Report{}, err
+	}
+	p.compared(result)
 	p.origin()
+	p.since()
 	return p.finish(p.title(result), p.summary(result), p.metrics(result))
 }
 

@@ -61,9 +61,10 @@ type ProvenanceFile struct {
 	Kind   provenance.Kind `json:"kind"`
 	Source bool            `json:"source,omitempty"` // it can be built or run
 	// At is where its counterpart stands in the repository, Elsewhere where the
-	// repository holds the same bytes.
-	At        string `json:"at,omitempty"`
-	Elsewhere string `json:"elsewhere,omitempty"`
+	// repository holds the same bytes: in the commit, or in what ElsewhereIn names.
+	At          string `json:"at,omitempty"`
+	Elsewhere   string `json:"elsewhere,omitempty"`
+	ElsewhereIn string `json:"elsewhere_in,omitempty"` // "the tag v1.0.1"
 	// Diff is a unified diff from the repository's file to the crate's, without
 	// file headers, cut at check.MaxSnippet bytes; "" where there is none.
 	Diff string `json:"diff,omitempty"`
@@ -122,7 +123,7 @@ func (p *provenanceReport) takeFacts(r *provenance.Result) {
 }
 
 func fileFacts(f provenance.File) ProvenanceFile {
-	facts := ProvenanceFile{Path: f.Path, Kind: f.Kind, Source: f.Source, At: f.At, Elsewhere: f.Elsewhere}
+	facts := ProvenanceFile{Path: f.Path, Kind: f.Kind, Source: f.Source, At: f.At, Elsewhere: f.Elsewhere, ElsewhereIn: f.ElsewhereIn}
 	if f.Diff != nil {
 		facts.Diff = f.Diff.Unified
 	}

@@ -105,9 +105,17 @@ func (p *provenanceReport) modified(f provenance.File, level check.Level) check.
 		}
 	}
 	if f.Elsewhere != "" {
-		finding.Message += fmt.Sprintf("; what the crate has stands there at %q", f.Elsewhere)
+		finding.Message += fmt.Sprintf("; what the crate has stands %s at %q", there(f), f.Elsewhere)
 	}
 	return finding
+}
+
+// there says in which commit a file was found elsewhere.
+func there(f provenance.File) string {
+	if f.ElsewhereIn == "" {
+		return "there"
+	}
+	return "in " + f.ElsewhereIn
 }
 
 func (p *provenanceReport) unknown(f provenance.File, level check.Level, data []byte) check.Finding {
@@ -119,7 +127,7 @@ func (p *provenanceReport) unknown(f provenance.File, level check.Level, data []
 	case f.Escapes:
 		finding.Message += "; there a link stands in its place that leads out of the repository"
 	case f.Elsewhere != "":
-		finding.Message += fmt.Sprintf("; the same content stands there at %q", f.Elsewhere)
+		finding.Message += fmt.Sprintf("; the same content stands %s at %q", there(f), f.Elsewhere)
 	}
 	const shown = 5
 	if snippet := crate.Snippet(data, 1, shown); f.Source && !strings.ContainsRune(snippet, '\uFFFD') {

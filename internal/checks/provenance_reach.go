@@ -1,6 +1,7 @@
 package checks
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"path"
@@ -20,6 +21,14 @@ type ProvenanceReach struct {
 	// VersionTags are the tags named for this version that point elsewhere.
 	VersionTags []string `json:"version_tags,omitempty"`
 	Unread      string   `json:"unread,omitempty"` // what was too large to be read
+}
+
+// ref is the first ref that leads to the commit, in short; "nothing" if none does.
+func (r *ProvenanceReach) ref() string {
+	if len(r.Refs) == 0 {
+		return "nothing"
+	}
+	return shortRef(r.Refs[0])
 }
 
 // reach asks which branch or tag leads to the commit.
@@ -48,10 +57,40 @@ func (p *provenanceReport) reach(ctx context.Context) error {
 			facts.VersionTags = append(facts.VersionTags, tag.Name)
 		}
 	}
-	p.facts.Reach = facts
-	p.otherTag()
+	p.facts.Reach, p.versionTags = facts, found.VersionTags
 	if !found.Grade.Owned() {
 		p.unsettled = append(p.unsettled, p.unowned(facts))
+	}
+	return nil
+}
+
+// lookElsewhere looks for files that differ in the commits of this version's tags
+// and at the tip of the default branch, a few at most. A host that does not
+// answer leaves them differing.
+func (p *provenanceReport) lookElsewhere(ctx context.Context, r *provenance.Result) error {
+	const most = 3
+	if !slices.ContainsFunc(r.Files, func(f provenance.File) bool { return f.Kind.Differs() && f.Source }) {
+		return nil
+	}
+	refs := slices.Clone(p.versionTags)
+	heads, err := p.subject.Source.Refs(ctx, p.source.repository, "HEAD")
+	if err != nil {
+		return ctx.Err()
+	}
+	refs = append(refs, heads...)
+	for _, ref := range refs[:min(len(refs), most)] {
+		if ref.Commit == p.source.snapshot.Commit().ID {
+			continue
+		}
+		snapshot, err := p.subject.Source.Snapshot(ctx, p.source.repository, ref.Commit)
+		if err != nil {
+			return ctx.Err()
+		}
+		name := "the tag " + shortRef(ref.Name)
+		if ref.Name == "HEAD" {
+			name = "the branch " + shortRef(cmp.Or(ref.Target, ref.Name))
+		}
+		r.LookIn(name, snapshot, p.subject.Archive)
 	}
 	return nil
 }
@@ -61,6 +100,9 @@ func (p *provenanceReport) reach(ctx context.Context) error {
 // only a tag that names the package is sure to be its own.
 func (p *provenanceReport) otherTag() {
 	r := p.facts.Reach
+	if r == nil {
+		return
+	}
 	i := slices.IndexFunc(r.VersionTags, func(tag string) bool {
 		return p.facts.Path == "" && p.facts.Workspace == nil || strings.Contains(tag, releaseName(p.subject))
 	})
@@ -88,7 +130,7 @@ func (p *provenanceReport) unowned(r *ProvenanceReach) *noSource {
 	case provenance.GradePull:
 		why.Reason = "commit-proposed"
 		why.Message = fmt.Sprintf("The commit %s stands only in a change proposed to %s (%s): no branch or tag leads to it",
-			p.commit(), p.repositoryName(), shortRef(r.Refs[0]))
+			p.commit(), p.repositoryName(), r.ref())
 	case provenance.GradeUnknown:
 		why.Reason = "reach-unread"
 		why.Message = fmt.Sprintf("Whether a branch or tag of %s leads to the commit %s is not known: %s is too large to be read",
@@ -105,7 +147,7 @@ func (p *provenanceReport) reached() string {
 	if r == nil || len(r.Refs) == 0 {
 		return ""
 	}
-	name := shortRef(r.Refs[0])
+	name := r.ref()
 	switch {
 	case r.Grade == provenance.GradeVersionTag:
 		return ", tagged " + name

@@ -16,11 +16,13 @@ import (
 
 // A provenanceReport puts a comparison into words.
 type provenanceReport struct {
-	subject  *check.Subject
-	source   *source
-	origins  *provenance.Choice
-	facts    ProvenanceFacts
-	findings []check.Finding
+	subject *check.Subject
+	source  *source
+	origins *provenance.Choice
+	// versionTags are the tags named for this version, wherever they point.
+	versionTags []check.Ref
+	facts       ProvenanceFacts
+	findings    []check.Finding
 	// unsettled are the things that could not be known, gravest first. With
 	// nothing found that is wrong, they make the report inconclusive.
 	unsettled []*noSource
@@ -73,6 +75,7 @@ func (p *provenanceReport) compared(r *provenance.Result) {
 	p.indexFindings()
 	p.fileFindings(r)
 	p.lockFindings(r)
+	p.otherTag()
 }
 
 func (p *provenanceReport) metrics(r *provenance.Result) map[string]float64 {

@@ -268,11 +268,13 @@ func TestProvenanceUnknown(t *testing.T) {
 	}
 }
 
-// A brokenSource answers every question with one error.
+// A brokenSource has no refs, and one error for every commit.
 type brokenSource struct {
 	check.Source
 	err error
 }
+
+func (b brokenSource) Refs(context.Context, string, ...string) ([]check.Ref, error) { return nil, nil }
 
 func (b brokenSource) Snapshot(context.Context, string, gitobj.ID) (check.Snapshot, error) {
 	return nil, b.err

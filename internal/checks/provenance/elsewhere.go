@@ -3,6 +3,7 @@ package provenance
 import (
 	"path"
 
+	"github.com/cratefence/cratefence/internal/check"
 	"github.com/cratefence/cratefence/internal/crate"
 	"github.com/cratefence/cratefence/internal/gitobj"
 )
@@ -25,6 +26,27 @@ func (c *comparison) findElsewhere() {
 		for _, i := range wanted[e.ID] {
 			if c.out.Files[i].Elsewhere == "" {
 				c.out.Files[i].Elsewhere = at
+			}
+		}
+	})
+}
+
+// LookIn looks whether another commit of the repository, known by a name, holds
+// the files that differ and that were not found so far. Somebody may have
+// committed them later.
+func (r *Result) LookIn(name string, snapshot check.Snapshot, archive *crate.Archive) {
+	wanted := map[gitobj.ID][]*File{}
+	for i := range r.Files {
+		if f := &r.Files[i]; f.Kind.Differs() && f.Elsewhere == "" && f.Size > 0 {
+			id := blobID(archive.Files[i].Data)
+			wanted[id] = append(wanted[id], f)
+		}
+	}
+	t := tree{snap: snapshot}
+	t.each(t.root(), "", map[gitobj.ID]bool{}, func(at string, e gitobj.Entry) {
+		for _, f := range wanted[e.ID] {
+			if f.Elsewhere == "" {
+				f.Elsewhere, f.ElsewhereIn = at, name
 			}
 		}
 	})

@@ -51,8 +51,9 @@ type File struct {
 	// can be told.
 	Source bool
 	At     string // where its counterpart stands in the repository; "" if nowhere
-	// Elsewhere is where the repository holds the bytes of a file that differs.
-	Elsewhere string
+	// Elsewhere is where the repository holds the bytes of a file that differs: in
+	// the commit, or in the one that ElsewhereIn names.
+	Elsewhere, ElsewhereIn string
 	// Escapes says of an Unknown file that its path in the repository is a link
 	// that leads out of it.
 	Escapes bool
