@@ -92,6 +92,26 @@ var gradeWords = map[provenance.Grade]string{
 	provenance.GradeAbsent:        "nothing: the repository does not have it",
 }
 
+// originWords say who names the commit.
+var originWords = map[provenance.Origin]string{
+	provenance.OriginAttested: "the registry, which had it from the publisher's build service",
+	provenance.OriginRecorded: "the crate, where cargo records it",
+	provenance.OriginTag:      "nobody: it was found by a tag named for the version",
+	provenance.OriginHistory:  "nobody: the default branch had this version then",
+}
+
+// reasonWords say why files of the commit are not in the crate, in this order.
+var reasonWords = []struct {
+	reason provenance.Reason
+	words  string
+}{
+	{provenance.Excluded, "that the manifest excludes"},
+	{provenance.NotIncluded, "that the manifest does not include"},
+	{provenance.NestedPackage, "of another package below"},
+	{provenance.BuildOutput, "in target"},
+	{provenance.Link, "that are links to nothing that cargo packages"},
+}
+
 var classWords = map[string]string{"build": "can change a build", "dev": "for development alone", "metadata": "describes the crate"}
 
 // comparison reads the facts of a run; nil when they are of no comparison. What
@@ -163,6 +183,8 @@ func (s *site) origin(f checks.ProvenanceFacts) []fact {
 		{Name: "Repository", Link: &repository},
 		{Name: "Named in the manifest as", Text: otherwise(f.Declared, f.Repository)},
 		{Name: "Commit", Text: clip(f.Commit, maxName), Code: true},
+		{Name: "Named by", Text: cmp.Or(originWords[f.Origin], clip(string(f.Origin), maxName))},
+		{Name: "Named too, and not in the repository", Text: strings.Join(refNames(f.Absent), ", ")},
 		{Name: "Committed", When: s.clock().ago(f.CommittedAt)},
 	}
 	if r := f.Reach; r != nil {
@@ -178,10 +200,24 @@ func (s *site) origin(f checks.ProvenanceFacts) []fact {
 	if f.Workspace != nil {
 		facts = append(facts, fact{Name: "Settings inherited from", Text: cmp.Or(clip(*f.Workspace, maxSentence), "the root")})
 	}
+	facts = append(facts, fact{Name: "Left out of the crate", Text: leftOut(f.MissingExplained)})
+	if n := f.IndexDifferences; n > 0 {
+		facts = append(facts, fact{Name: "The registry's index says otherwise", Text: fmt.Sprintf("in %d of what the manifest says", n)})
+	}
 	if f.Dirty {
 		facts = append(facts, fact{Name: "Noted by cargo", Text: "uncommitted changes when it was packaged"})
 	}
 	return known(facts)
+}
+
+func leftOut(explained map[provenance.Reason]int) string {
+	var parts []string
+	for _, r := range reasonWords {
+		if n := explained[r.reason]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, r.words))
+		}
+	}
+	return strings.Join(parts, ", ")
 }
 
 // otherwise returns what is stated, unless it is what is known.

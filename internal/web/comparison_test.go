@@ -21,8 +21,9 @@ func TestComparison(t *testing.T) {
 		{"#check-provenance-comparison .against", []string{"Compared with git.example/o/tampered at 3f2a91c"}},
 		{"#check-provenance-comparison .facts div", []string{
 			"Repository git.example/o/tampered", "Named in the manifest as https://git.example/old/name.git", "Commit " + commit,
-			"Committed 3 h ago", "Reached from a branch that is not the default one: next", "This version's tag points elsewhere v2.1.0",
-			"Folder of the package crates/tampered", "Noted by cargo uncommitted changes when it was packaged",
+			"Named by the crate, where cargo records it", "Committed 3 h ago", "Reached from a branch that is not the default one: next", "This version's tag points elsewhere v2.1.0",
+			"Folder of the package crates/tampered", "Left out of the crate 5 that the manifest excludes, 12 of another package below",
+			"The registry's index says otherwise in 2 of what the manifest says", "Noted by cargo uncommitted changes when it was packaged",
 		}},
 		// What differs stands first, and with it a kind that a newer check may have.
 		{".kinds tbody tr", []string{

@@ -203,8 +203,9 @@ func compared(f *fake) {
 	tampered := f.add("tampered", store.Release{Version: "2.1.0", Via: store.ViaWebhook, FirstSeenAt: ago(time.Hour), PublishedAt: ago(time.Hour)})[0]
 	f.set(tampered.ID, traced(check.Failure, "2 files can be built or run and are not what git.example/o/tampered at 3f2a91c holds", checks.ProvenanceFacts{
 		Repository: "https://git.example/o/tampered", Declared: "https://git.example/old/name.git", Commit: commit, CommittedAt: ago(3 * time.Hour),
-		Reach: &checks.ProvenanceReach{Grade: provenance.GradeBranch, Refs: []string{"refs/heads/next"}, DefaultBranch: "refs/heads/main", VersionTags: []string{"refs/tags/v2.1.0"}},
-		Dirty: true, Path: "crates/tampered",
+		Reach:  &checks.ProvenanceReach{Grade: provenance.GradeBranch, Refs: []string{"refs/heads/next"}, DefaultBranch: "refs/heads/main", VersionTags: []string{"refs/tags/v2.1.0"}},
+		Origin: provenance.OriginRecorded, Dirty: true, Path: "crates/tampered", IndexDifferences: 2,
+		MissingExplained: map[provenance.Reason]int{provenance.Excluded: 5, provenance.NestedPackage: 12},
 		Files: map[provenance.Kind]int{
 			provenance.Exact: 31, provenance.Generated: 3, provenance.LineEnds: 2, provenance.Modified: 1, provenance.Unknown: 1, provenance.Uncompared: 4, "sideways": 1,
 		},

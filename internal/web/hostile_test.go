@@ -48,7 +48,7 @@ func hostile(text string) *fake {
 // hostileFacts have the text wherever facts have one.
 func hostileFacts(text string) checks.ProvenanceFacts {
 	return checks.ProvenanceFacts{
-		Repository: text, Declared: text, Commit: text, Path: text, Workspace: &text, PathGuessed: true, Dirty: true,
+		Repository: text, Declared: text, Commit: text, Path: text, Workspace: &text, PathGuessed: true, Dirty: true, Origin: provenance.Origin(text), Absent: []string{text},
 		Reach:     &checks.ProvenanceReach{Grade: provenance.Grade(text), Refs: []string{text, "refs/tags/" + text, "refs/heads/" + text}, VersionTags: []string{text}, Unread: text},
 		Files:     map[provenance.Kind]int{provenance.Kind(text): 1, provenance.Exact: -1, provenance.Modified: 2},
 		Differing: []checks.ProvenanceFile{{Path: text, Diff: text}, {Path: "diff", Diff: "@@ -1 +" + text + " @@\n-" + text + "\n+" + text + "\n\\" + text + "\n " + text}},
