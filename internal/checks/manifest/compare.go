@@ -234,7 +234,7 @@ func (c *Canon) line(at []string) int {
 			name = spelledIn(parent, name)
 			value = parent[name]
 		case []any:
-			i, ok := c.places[joined([]string{at[0], name})]
+			i, ok := c.places[Dotted([]string{at[0], name})]
 			if !ok || i >= len(parent) {
 				return line
 			}

@@ -2,7 +2,8 @@ package manifest
 
 import (
 	"errors"
-	"fmt"
+	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -15,186 +16,243 @@ import (
 	"github.com/cratefence/cratefence/internal/lockfile"
 )
 
-// TestCorpus compares real crates with their repositories. Every folder below
-// $CRATEFENCE_MANIFESTS is a crate: Cargo.toml and Cargo.toml.orig as published,
-// FILES with a path a line, and where the repository is at hand DIR, the package's
-// folder in it, and repo/ with its manifests from there upwards.
-func TestCorpus(t *testing.T) {
+// A realCrate is a folder below $CRATEFENCE_MANIFESTS: Cargo.toml, Cargo.toml.orig
+// and Cargo.lock as published; FILES, a path a line; INDEX, its index line; and
+// where the commit is at hand DIR, the package's folder in the repository, and
+// repo/ with the manifests and locks from there upwards. All but the first and
+// FILES may be missing.
+type realCrate struct {
+	name, folder string
+	files        []string
+	published    *crate.Manifest
+}
+
+// realCrates calls f with every crate whose manifest can be read.
+func realCrates(t *testing.T, f func(realCrate)) {
 	corpus := os.Getenv("CRATEFENCE_MANIFESTS")
 	if corpus == "" {
-		t.Skip("no CRATEFENCE_MANIFESTS")
+		t.Skip("CRATEFENCE_MANIFESTS names no folder of real crates")
 	}
-	crates, err := os.ReadDir(corpus)
+	entries, err := os.ReadDir(corpus)
 	if err != nil {
 		t.Fatal(err)
 	}
-	rules, outcomes := map[Rule]int{}, map[string]int{}
-	for _, entry := range crates {
-		differences, notes, err := compareFolder(filepath.Join(corpus, entry.Name()))
-		kind := "original"
-		if _, missing := os.Stat(filepath.Join(corpus, entry.Name(), "DIR")); missing == nil {
-			kind = "git"
-		}
-		if err != nil {
-			outcomes[kind+", not compared"]++
-			fmt.Printf("%s %s: ERR %v\n", kind, entry.Name(), err)
+	for _, entry := range entries {
+		c := realCrate{name: entry.Name(), folder: filepath.Join(corpus, entry.Name())}
+		if c.published, err = crate.ParseManifest([]byte(c.text("Cargo.toml"))); err != nil {
+			t.Errorf("%s: %v", c.name, err)
 			continue
 		}
-		fired := map[Rule]bool{}
-		for _, n := range notes {
-			fired[n.Rule] = true
-		}
-		for rule := range fired {
-			rules[rule]++
-		}
-		outcome := "explained"
-		for _, d := range differences {
-			fmt.Printf("%s %s: %s %s: %s\n", kind, entry.Name(), d.Class, d.Known, d.Message)
-			if d.Known == "" {
-				outcome = "residue"
-			} else if outcome == "explained" {
-				outcome = "known edits"
-			}
-		}
-		outcomes[kind+", "+outcome]++
+		c.files = strings.Split(c.text("FILES"), "\n")
+		f(c)
 	}
-	fmt.Println(outcomes, rules)
 }
 
+func (c realCrate) read(name string) ([]byte, bool) {
+	data, err := os.ReadFile(filepath.Join(c.folder, name))
+	return data, err == nil
+}
+
+func (c realCrate) text(name string) string {
+	data, _ := c.read(name)
+	return string(data)
+}
+
+func (c realCrate) inRepository(file string) ([]byte, bool) { return c.read(path.Join("repo", file)) }
+
+// origin returns the repository's manifest, or the original in the crate.
+func (c realCrate) origin() (in Input, kind string, err error) {
+	in.Files = c.files
+	text, ok := c.read("DIR")
+	if !ok {
+		original, ok := c.read(crate.ManifestOrigFile)
+		if !ok {
+			return in, "original", fs.ErrNotExist
+		}
+		in.Manifest, err = crate.ParseManifest(original)
+		return in, "original", err
+	}
+	in.Dir = string(text)
+	data, _ := c.inRepository(path.Join(in.Dir, crate.ManifestFile))
+	in.RootDir, in.Root, _ = WorkspaceRoot(in.Dir, c.inRepository)
+	in.Manifest, err = crate.ParseManifest(data)
+	return in, "git", err
+}
+
+func TestCorpusManifests(t *testing.T) {
+	outcomes, rules, mutations := map[string]int{}, map[Rule]int{}, 0
+	realCrates(t, func(c realCrate) {
+		in, kind, err := c.origin()
+		if errors.Is(err, fs.ErrNotExist) {
+			return
+		}
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+			return
+		}
+		git, notes, err := Canonicalise(in)
+		if errors.Is(err, ErrInherit) && kind == "original" {
+			outcomes["original, of a workspace that is not at hand"]++
+			return
+		}
+		published, _, err2 := Canonicalise(Input{Manifest: c.published, Files: c.files})
+		if err = errors.Join(err, err2); err != nil {
+			t.Errorf("%s: %v", c.name, err)
+			return
+		}
+		seen := map[Rule]bool{}
+		for _, n := range notes {
+			seen[n.Rule] = true
+		}
+		for rule := range seen {
+			rules[rule]++
+		}
+		outcomes[kind+", "+c.outcome(t, Compare(git, published))]++
+		mutations += checkRealMutations(t, c, git)
+	})
+	t.Log(outcomes)
+	t.Logf("%d mutations", mutations)
+	t.Log(rules)
+}
+
+func (c realCrate) outcome(t *testing.T, differences []Difference) string {
+	outcome := "explained"
+	for _, d := range differences {
+		switch {
+		case d.Known != "":
+			t.Logf("%s: %s", c.name, describe(d))
+			if outcome == "explained" {
+				outcome = "edited in a known way"
+			}
+		case d.Class == Build:
+			t.Errorf("%s: %s", c.name, describe(d))
+			outcome = "not explained"
+		default:
+			t.Logf("%s: %s", c.name, describe(d))
+			outcome = "edited in " + string(d.Class)
+		}
+	}
+	return outcome
+}
+
+// realMutations change a published manifest, or leave it where they do not apply.
+var realMutations = map[string]func(text string) string{
+	"dependency": func(text string) string { return text + "\n[dependencies.evil-x]\nversion = \"1\"\n" },
+	"build dependency": func(text string) string {
+		return text + "\n[target.'cfg(evil)'.build-dependencies.evil-x]\nversion = \"1\"\n"
+	},
+	"any version": func(text string) string { return firstDependency(text, "version = ", "version = \">=0\" #") },
+	"another package": func(text string) string {
+		if strings.Contains(firstDependency(text, "package = ", ""), "package = ") {
+			return text
+		}
+		return firstDependency(text, "version = ", "package = \"evil-x\"\nversion = ")
+	},
+	"another registry": func(text string) string {
+		return firstDependency(text, "version = ", "registry-index = \"https://evil.example\"\nversion = ")
+	},
+	"proc macro": func(text string) string {
+		return strings.Replace(text, "\n[lib]\n", "\n[lib]\nproc-macro = true # ", 1)
+	},
+	"library": func(text string) string {
+		return strings.Replace(text, "path = \"src/lib.rs\"", "path = \"Cargo.lock\"", 1)
+	},
+	"build script": func(text string) string { return strings.Replace(text, "build = false", "build = \"src/lib.rs\"", 1) },
+	"links": func(text string) string {
+		return strings.Replace(text, "\n[package]\n", "\n[package]\nlinks = \"evil-x\"\n", 1)
+	},
+	"default": func(text string) string { return strings.Replace(text, "\ndefault = [", "\ndefault = [\"evil-x\",", 1) },
+	"profile": func(text string) string { return text + "\n[profile.evil-x]\nrustflags = [\"-Clinker=evil\"]\n" },
+}
+
+// firstDependency replaces the first old in the first dependency that builds.
+func firstDependency(text, old, replacement string) string {
+	const table = "\n[dependencies."
+	before, after, ok := strings.Cut(text, table)
+	if !ok {
+		return text
+	}
+	this, rest, more := strings.Cut(after, "\n[")
+	if more {
+		rest = "\n[" + rest
+	}
+	return before + table + strings.Replace(this, old, replacement, 1) + rest
+}
+
+// checkRealMutations holds that each mutation of an honest manifest is found, and
+// returns how many there are.
+func checkRealMutations(t *testing.T, c realCrate, git *Canon) (n int) {
+	text := c.text("Cargo.toml")
+	for _, name := range slices.Sorted(maps.Keys(realMutations)) {
+		m, err := crate.ParseManifest([]byte(realMutations[name](text)))
+		if err != nil || realMutations[name](text) == text {
+			continue // the mutation does not apply, or makes no manifest
+		}
+		published, _, err := Canonicalise(Input{Manifest: m, Files: c.files})
+		if err != nil {
+			continue
+		}
+		n++
+		if !slices.ContainsFunc(Compare(git, published), func(d Difference) bool { return d.Class == Build && d.Known == "" }) {
+			t.Errorf("%s: %s is not found", c.name, name)
+		}
+	}
+	return n
+}
+
+// What the index of crates.io says is what the manifests say, but for versions
+// that were published before it was made so.
 func TestCorpusIndex(t *testing.T) {
-	corpus := os.Getenv("CRATEFENCE_MANIFESTS")
-	crates, _ := os.ReadDir(corpus)
-	n, bad := 0, 0
-	for _, entry := range crates {
-		folder := filepath.Join(corpus, entry.Name())
-		text, _ := os.ReadFile(filepath.Join(folder, "Cargo.toml"))
-		m, err := crate.ParseManifest(text)
-		if err != nil {
-			continue
+	lines, flags := 0, map[string]int{}
+	realCrates(t, func(c realCrate) {
+		for _, f := range Flags([]byte(c.text(crate.ManifestFile)), c.published, c.files) {
+			flags[f.Rule]++
 		}
-		files, _ := os.ReadFile(filepath.Join(folder, "FILES"))
-		for _, f := range Flags(text, m, strings.Split(string(files), "\n")) {
-			fmt.Println("FLAG", entry.Name(), f.Rule, f.Old, f.Message, f.Line)
-		}
-		raw, err := os.ReadFile(filepath.Join(folder, "INDEX"))
-		if err != nil {
-			continue
+		raw, ok := c.read("INDEX")
+		if !ok {
+			return
 		}
 		line, err := index.ParseLine(raw)
 		if err != nil {
-			fmt.Println(entry.Name(), err)
-			continue
+			t.Errorf("%s: %v", c.name, err)
+			return
 		}
-		n++
-		d := CompareIndex(m, line)
-		if len(d) > 0 {
-			bad++
+		lines++
+		for _, d := range CompareIndex(c.published, line) {
+			t.Logf("%s: %s", c.name, describe(d))
 		}
-		for _, d := range d {
-			fmt.Println("INDEX", entry.Name(), d.Class, d.Message, d.Line)
-		}
-	}
-	fmt.Println("index", n, bad)
+	})
+	t.Logf("%d lines, flags %v", lines, flags)
 }
 
-func TestCorpusLock(t *testing.T) {
-	corpus := os.Getenv("CRATEFENCE_MANIFESTS")
-	crates, _ := os.ReadDir(corpus)
-	kinds := map[LockKind]int{}
-	n, pairs := 0, 0
-	for _, entry := range crates {
-		folder := filepath.Join(corpus, entry.Name())
-		data, err := os.ReadFile(filepath.Join(folder, "Cargo.lock"))
-		if err != nil {
-			continue
+func TestCorpusLocks(t *testing.T) {
+	locks, kinds := 0, map[LockKind]int{}
+	realCrates(t, func(c realCrate) {
+		data, ok := c.read(crate.LockFile)
+		if !ok {
+			return
 		}
-		n++
+		locks++
 		published, err := lockfile.Parse(data)
 		if err != nil {
-			fmt.Println("LOCK", entry.Name(), err)
-			continue
+			t.Errorf("%s: %v", c.name, err)
+			return
 		}
-		dir, err := os.ReadFile(filepath.Join(folder, "DIR"))
-		if err != nil {
-			continue
-		}
-		root, _, ok := WorkspaceRoot(string(dir), func(file string) ([]byte, bool) {
-			data, err := os.ReadFile(filepath.Join(folder, "repo", file))
-			return data, err == nil
-		})
+		root, _, _ := WorkspaceRoot(c.text("DIR"), c.inRepository)
+		data, ok = c.inRepository(path.Join(root, crate.LockFile))
 		if !ok {
-			root = string(dir)
-		}
-		data, err = os.ReadFile(filepath.Join(folder, "repo", root, "Cargo.lock"))
-		if err != nil {
-			continue
+			return
 		}
 		git, err := lockfile.Parse(data)
 		if err != nil {
-			fmt.Println("GITLOCK", entry.Name(), err)
-			continue
+			t.Errorf("%s in git: %v", c.name, err)
+			return
 		}
-		pairs++
-		m, _ := os.ReadFile(filepath.Join(folder, "Cargo.toml"))
-		mm, err := crate.ParseManifest(m)
-		if err != nil {
-			continue
-		}
-		for _, d := range CompareLock(published, git, mm.Package.Name) {
-			kinds[d.Kind]++
-			if d.Kind != LockSibling {
-				fmt.Println("LOCK", entry.Name(), d.Kind, d.Message)
+		for _, d := range CompareLock(published, git, c.published.Package.Name) {
+			if kinds[d.Kind]++; d.Kind.Contradicts() {
+				t.Errorf("%s: %s", c.name, d.Message)
 			}
 		}
-	}
-	fmt.Println("locks", n, pairs, kinds)
-}
-
-func compareFolder(folder string) ([]Difference, []Note, error) {
-	read := func(name string) (*crate.Manifest, error) {
-		data, err := os.ReadFile(filepath.Join(folder, name))
-		if err != nil {
-			return nil, err
-		}
-		return crate.ParseManifest(data)
-	}
-	list, err := os.ReadFile(filepath.Join(folder, "FILES"))
-	if err != nil {
-		return nil, nil, err
-	}
-	files := strings.Split(string(list), "\n")
-	published, err := read("Cargo.toml")
-	if err != nil {
-		return nil, nil, err
-	}
-	var git Input
-	if slices.Contains(files, "Cargo.toml.orig") {
-		git.Manifest, err = read("Cargo.toml.orig")
-	}
-	if err != nil {
-		return nil, nil, err
-	}
-	git.Files = files
-	if dir, err := os.ReadFile(filepath.Join(folder, "DIR")); err == nil {
-		git.Dir = string(dir)
-		if git.Manifest, err = read(path.Join("repo", git.Dir, "Cargo.toml")); err != nil {
-			return nil, nil, err
-		}
-		git.RootDir, git.Root, _ = WorkspaceRoot(git.Dir, func(file string) ([]byte, bool) {
-			data, err := os.ReadFile(filepath.Join(folder, "repo", file))
-			return data, err == nil
-		})
-	}
-	if git.Manifest == nil {
-		return nil, nil, errors.New("no original")
-	}
-	a, notes, err := Canonicalise(git)
-	if err != nil {
-		return nil, nil, err
-	}
-	b, _, err := Canonicalise(Input{Manifest: published, Files: files})
-	if err != nil {
-		return nil, nil, err
-	}
-	return Compare(a, b), notes, nil
+	})
+	t.Logf("%d locks, %v", locks, kinds)
 }

@@ -18,6 +18,7 @@ const (
 	EditDev      Edit = "dev-dependency-removed" // dev-dependencies taken out, for they need the package published first
 	EditDevValue Edit = "feature-value-removed"  // the values of features that spoke of such
 	EditRegistry Edit = "registry-name"          // git has the name of a registry, which stands for a URL
+	EditResolver Edit = "workspace-resolver"     // the resolver of a workspace that is not at hand
 	EditOldCargo Edit = "older-cargo"            // the publishing cargo did not know the key
 )
 
@@ -50,6 +51,8 @@ func (c *comparison) recognise() {
 			d.Known = EditRegistry
 		case at[0] == "features" && len(at) == 2 && c.isDevValue(at[1]):
 			d.Known = EditDevValue
+		case Dotted(at) == "package.resolver" && c.git.rootless && d.Published != "":
+			d.Known = EditResolver
 		case d.Published == "" && c.isNewKey(at):
 			d.Known = EditOldCargo
 		}
@@ -66,7 +69,7 @@ func (c *comparison) bumped() bool {
 // isSiblingVersion reports whether a requirement is on what git has at a path, and
 // was added, or raised together with the package's version in the same form.
 func (c *comparison) isSiblingVersion(at []string, bumped bool) bool {
-	if _, local := c.git.aside[joined(key(at[:len(at)-1], "path"))]; !local {
+	if _, local := c.git.aside[Dotted(key(at[:len(at)-1], "path"))]; !local {
 		return false
 	}
 	git, published := textAt(c.git.tree, at...), textAt(c.published.tree, at...)

@@ -36,6 +36,12 @@ func TestInheritErrors(t *testing.T) {
 	}
 }
 
+func TestCanonicaliseNeedsPackage(t *testing.T) {
+	if _, _, err := Canonicalise(Input{Manifest: mustParse(t, "[workspace]\n")}); !errors.Is(err, ErrNoPackage) {
+		t.Errorf("got %v", err)
+	}
+}
+
 // One long entry of the workspace, taken over by thousands of targets.
 func TestInheritedIsBounded(t *testing.T) {
 	root := mustParse(t, "[workspace.dependencies]\nb = { version = \"1\", features = ["+strings.Repeat(`"x",`, 100_000)+"] }\n")

@@ -27,6 +27,8 @@ import (
 
 // Sentinel errors of Canonicalise.
 var (
+	// ErrNoPackage says that a manifest is of a workspace alone.
+	ErrNoPackage = errors.New("no package")
 	// ErrInherit says that a setting is to come from a workspace which is not
 	// given or does not have it.
 	ErrInherit = errors.New("nothing to inherit")
@@ -63,6 +65,8 @@ type Canon struct {
 	aside  map[string]leftOut
 	source *crate.Manifest
 	places map[string]int // of targets in their array, by kind and name
+	// rootless says that no workspace was given.
+	rootless bool
 }
 
 type leftOut struct {
@@ -100,8 +104,11 @@ type Note struct {
 }
 
 // Canonicalise brings a manifest into canonical form and says what it did. The
-// error wraps ErrInherit or ErrTooLarge.
+// error wraps ErrNoPackage, ErrInherit or ErrTooLarge.
 func Canonicalise(in Input) (*Canon, []Note, error) {
+	if in.Manifest.Package.Name == "" {
+		return nil, nil, fmt.Errorf("canonicalise manifest: %w", ErrNoPackage)
+	}
 	c := newCanoniser(in)
 	c.packageTable()
 	c.dependencies()
@@ -112,7 +119,7 @@ func Canonicalise(in Input) (*Canon, []Note, error) {
 	if c.err != nil {
 		return nil, nil, fmt.Errorf("canonicalise manifest: %w", c.err)
 	}
-	return &Canon{tree: c.out, aside: c.aside, source: in.Manifest, places: c.places}, c.notes, nil
+	return &Canon{tree: c.out, aside: c.aside, source: in.Manifest, places: c.places, rootless: c.in.Root == nil}, c.notes, nil
 }
 
 // A canoniser works on one manifest. It keeps its first error.
@@ -161,7 +168,7 @@ func (c *canoniser) note(rule Rule, path []string, format string, args ...any) {
 // leave puts a value aside that cargo does not publish.
 func (c *canoniser) leave(rule Rule, path []string, value any, format string, args ...any) {
 	path = slices.Clone(path)
-	c.aside[joined(path)] = leftOut{path: path, value: value}
+	c.aside[Dotted(path)] = leftOut{path: path, value: value}
 	c.note(rule, path, format, args...)
 }
 
@@ -210,9 +217,6 @@ func tableOf(parent map[string]any, name string) map[string]any {
 
 // key appends to a path without touching its backing array.
 func key(path []string, parts ...string) []string { return append(slices.Clip(path), parts...) }
-
-// joined makes a path a map's key.
-func joined(path []string) string { return strings.Join(path, "\x00") }
 
 // quote writes a path as TOML would, in the quotation marks of code.
 func quote(path []string) string { return "`" + Dotted(path) + "`" }

@@ -173,7 +173,7 @@ func TestMutations(t *testing.T) {
 		{"links", `links = "z"`, `links = "y"`, []string{"build build-key-changed package.links"}},
 		{"edition", `edition = "2021"`, `edition = "2018"`, []string{"build build-key-changed package.edition"}},
 		{"name", "name = \"a\"\nversion", "name = \"b\"\nversion", []string{"build build-key-changed package.name"}},
-		{"resolver", "[package]", "[package]\nresolver = \"1\"", []string{"build build-key-added package.resolver"}},
+		{"resolver", "[package]", "[package]\nresolver = \"1\"", []string{"build build-key-added package.resolver workspace-resolver"}},
 		{"cargo's features", "[package]\n", "cargo-features = [\"x\"]\n[package]\n", []string{"build build-key-added cargo-features"}},
 		{"profile", `opt-level = "z"`, `opt-level = 3`, []string{"build build-key-changed profile.release.opt-level"}},
 		{"rust-version", `rust-version = "1.60"`, `rust-version = "1.50"`, []string{"build build-key-changed package.rust-version"}},

@@ -184,7 +184,7 @@ func (r *targetReader) written(kind targetKind) (targets map[string]any, written
 			r.leaveUnknown(key(at, fmt.Sprint(i)), element)
 			continue
 		}
-		r.places[joined(at)] = i
+		r.places[Dotted(at)] = i
 		targets[name] = r.take(at, table, targetFields)
 	}
 	return targets, true

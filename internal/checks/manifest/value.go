@@ -161,7 +161,9 @@ func anything(value any) (any, bool) {
 	case []any:
 		array := make([]any, len(value))
 		for i, element := range value {
-			array[i], _ = anything(element)
+			if array[i], _ = anything(element); array[i] == nil {
+				array[i] = map[string]any{} // an element has its place, empty or not
+			}
 		}
 		return array, true
 	case map[string]any:
