@@ -203,6 +203,9 @@ func TestManyFindings(t *testing.T) {
 	if shown, open := doc.Count(".findings details"), doc.Count(".findings details[open]"); shown != maxFindings || open != openFindings {
 		t.Errorf("%d findings are shown, %d unfolded; want %d and %d", shown, open, maxFindings, openFindings)
 	}
+	if folded := doc.Count("#check-archive-rest .findings details"); folded != maxFindings-firstFindings {
+		t.Errorf("%d findings are folded away, want %d", folded, maxFindings-firstFindings)
+	}
 	if !strings.Contains(doc.Text("#check-archive"), "950 more findings are in the JSON.") {
 		t.Errorf("the page does not say that there is more: %q", doc.Text("#check-archive"))
 	}

@@ -14,11 +14,12 @@ import (
 	"github.com/cratefence/cratefence/internal/store"
 )
 
-// How many findings of one check a page shows, and how many of a failure's are
-// unfolded. The API has all.
+// How many findings of one check a page shows, how many of them before those
+// that are folded away, and how many of a failure's are unfolded. The API has all.
 const (
-	maxFindings  = 50
-	openFindings = 3
+	maxFindings   = 50
+	firstFindings = 10
+	openFindings  = 3
 )
 
 // rowHeading is the level of the headings in a check's texts: the page is 1,
@@ -35,7 +36,8 @@ type checkRow struct {
 	When     *moment
 	Summary  template.HTML
 	Text     template.HTML
-	Findings []finding
+	Findings []finding // the first
+	Rest     []finding
 	More     int // findings that are not shown
 	Metrics  []metric
 	Run      *run // nil until one has completed
@@ -116,7 +118,7 @@ func (s *site) row(state store.CheckState) checkRow {
 	row.When = s.clock().ago(state.Counts.CompletedAt)
 	row.Summary = s.markdown.Render(clip(report.Summary, maxSummary), rowHeading)
 	row.Text = s.markdown.Render(clip(report.Text, maxText), rowHeading)
-	row.Findings = findings(row.ID, report)
+	all := findings(row.ID, report)
 	row.More = max(0, len(report.Findings)-maxFindings)
 	row.Metrics = metrics(report.Metrics)
 	row.Run = s.run(*state.Counts)
@@ -125,8 +127,13 @@ func (s *site) row(state store.CheckState) checkRow {
 		row.Later = &later
 	}
 	if row.Comparison = s.comparison(row.ID, *state.Counts); row.Comparison != nil {
-		row.Comparison.explain(row.Findings)
+		row.Comparison.explain(all)
 	}
+	first := len(all)
+	if first > firstFindings+1 { // one alone is not worth a fold
+		first = firstFindings
+	}
+	row.Findings, row.Rest = all[:first], all[first:]
 	return row
 }
 
