@@ -139,8 +139,10 @@ version = "0.1.0"
 -- src/lib.rs --
 `
 
-// What a real cargo packages from a real repository is accounted for, all of it.
-func TestProvenanceOfCargo(t *testing.T) {
+// packagedDemo is what a real cargo packages of packagedByCargo, and the forge that
+// has its repository.
+func packagedDemo(t *testing.T) (*forge, *check.Subject) {
+	t.Helper()
 	registry := cratetest.NewRegistry()
 	for name, crate := range map[string]struct{ version, text string }{"base": {"1.2.0", baseCrate}, "sibling": {"0.1.0", siblingCrate}} {
 		if err := registry.Publish(name, crate.version, cratetest.MustPackText(t, name, crate.version, crate.text), time.Time{}); err != nil {
@@ -166,6 +168,12 @@ func TestProvenanceOfCargo(t *testing.T) {
 		t.Fatal(s.ArchiveErr)
 	}
 	s.Repository, s.Source = f.url+"/o/demo", f.source(t)
+	return f, s
+}
+
+// What a real cargo packages from a real repository is accounted for, all of it.
+func TestProvenanceOfCargo(t *testing.T) {
+	_, s := packagedDemo(t)
 	r, facts := runCheck(t, s)
 	if r.Conclusion != check.Success || len(r.Findings) > 0 {
 		t.Errorf("concludes %s, %q: %+v", r.Conclusion, r.Title, r.Findings)

@@ -103,7 +103,7 @@ func (p *provenanceReport) takeFacts(r *provenance.Result) {
 	f := &p.facts
 	f.Path, f.PathGuessed = r.Path, r.PathGuessed
 	f.OriginalManifest, f.Workspace = r.Manifest.Original, r.Manifest.Workspace
-	f.ManifestDifferences, f.Settings = len(r.Manifest.Differences), settingFacts(r.Manifest.Differences)
+	f.ManifestDifferences, f.Settings = len(r.Manifest.Differences), p.settingFacts(r.Manifest.Differences)
 	for _, note := range r.Manifest.Notes[:min(len(r.Manifest.Notes), maxFactNotes)] {
 		f.ManifestNotes = append(f.ManifestNotes, note.Message)
 	}

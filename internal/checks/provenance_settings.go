@@ -78,12 +78,13 @@ func (p *provenanceReport) unreadable(u provenance.Unreadable) {
 // nobody edits.
 func (p *provenanceReport) difference(d provenance.Difference) check.Finding {
 	f := check.Finding{
-		Rule: d.Rule, Level: check.LevelWarning, Message: settingMessage(d), Path: crate.ManifestFile, StartLine: d.Line, EndLine: d.Line,
+		Rule: d.Rule, Level: check.LevelWarning, Message: p.settingMessage(d), Path: crate.ManifestFile, StartLine: d.Line, EndLine: d.Line,
 		Help: "Commit the change to Cargo.toml, and publish with cargo from that commit, under a new version.",
 	}
 	switch {
 	case d.Known == manifest.EditOldCargo: // nobody's edit, but what was known then
 		f.Level, f.Help = check.LevelNote, ""
+	case d.Known == manifest.EditRegistry: // which the author's own configuration decides
 	case d.Class == manifest.Build && (d.Generated || !forgiven(d)):
 		f.Level = check.LevelError
 	}
@@ -122,12 +123,12 @@ func forgiven(d provenance.Difference) bool {
 	return d.Known != "" || manifest.Dotted(d.Path) == "package.version"
 }
 
-func settingMessage(d provenance.Difference) string {
+func (p *provenanceReport) settingMessage(d provenance.Difference) string {
 	origin := "the author's manifest"
-	if d.Generated {
+	if p.fromOriginal(d) {
 		origin = crate.ManifestOrigFile
 	}
-	if d.Known != "" && !d.Generated {
+	if d.Known == manifest.EditOldCargo || d.Known == manifest.EditRegistry || d.Known != "" && !d.Generated {
 		return d.Message
 	}
 	key := "`" + manifest.Dotted(d.Path) + "`"
@@ -144,14 +145,20 @@ func settingMessage(d provenance.Difference) string {
 	return fmt.Sprintf("The published Cargo.toml sets %s to `%s`, and %s to `%s`", key, d.Published, origin, d.Git)
 }
 
+// fromOriginal reports whether a difference is from Cargo.toml.orig, where that is
+// not the repository's text.
+func (p *provenanceReport) fromOriginal(d provenance.Difference) bool {
+	return d.Generated && p.facts.OriginalManifest == provenance.Edited
+}
+
 // settingFacts lists what differs, for the page.
-func settingFacts(all []provenance.Difference) (facts []ProvenanceSetting) {
+func (p *provenanceReport) settingFacts(all []provenance.Difference) (facts []ProvenanceSetting) {
 	for _, d := range all[:min(len(all), maxFactSettings)] {
 		s := ProvenanceSetting{
 			Path: manifest.Dotted(d.Path), Origin: d.Git, Published: d.Published, From: "repository",
-			Class: string(d.Class), Known: string(d.Known), Text: settingMessage(d),
+			Class: string(d.Class), Known: string(d.Known), Text: p.settingMessage(d),
 		}
-		if d.Generated {
+		if p.fromOriginal(d) {
 			s.From = crate.ManifestOrigFile
 		}
 		facts = append(facts, s)

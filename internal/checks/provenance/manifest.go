@@ -40,9 +40,9 @@ type Unreadable struct {
 // not account for.
 type Difference struct {
 	manifest.Difference
-	// Generated says that the origin is Cargo.toml.orig, which cargo itself turned
-	// into Cargo.toml: nobody's edit comes between the two. Otherwise it is the
-	// repository's manifest.
+	// Generated says that the origin is the text of Cargo.toml.orig, which cargo
+	// itself turned into Cargo.toml: nobody's edit comes between the two. Otherwise
+	// it is the repository's manifest, where that is another text.
 	Generated bool
 }
 
@@ -74,7 +74,7 @@ func (c *comparison) compareManifests() {
 		}
 	}
 	if git := c.canonical(c.git, "", true); git != nil {
-		m.add(manifest.Compare(git, published), false)
+		m.add(manifest.Compare(git, published), m.Original != Edited)
 	}
 }
 

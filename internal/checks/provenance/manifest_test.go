@@ -149,7 +149,7 @@ func TestManifestSides(t *testing.T) {
 		{"the same", committed, committed, committed, ""},
 		{
 			"cargo's part", committed, committed, change(`a = "1"`, `a = "*"`),
-			`build: dependencies.a.version: "1" -> "*"` + "\n",
+			`build generated: dependencies.a.version: "1" -> "*"` + "\n",
 		},
 		{
 			"the author's part", committed, change(`a = "1"`, `a = "*"`), change(`a = "1"`, `a = "*"`),
