@@ -71,8 +71,9 @@ type CheckRun struct {
 
 	ID          int64     `json:"id,omitempty" example:"4711"`
 	URL         string    `json:"url,omitempty" format:"uri-reference" doc:"Where to read it again." example:"/api/v1/check-runs/4711"`
-	Counts      bool      `json:"counts,omitempty" doc:"True for the run that counts for its check: the newest completed one of the newest version of the check."`
+	Counts      bool      `json:"counts,omitempty" doc:"True for the run that counts for its check: of its newest version the newest completed run that knew (success, failure, neutral); while none did, the newest."`
 	Attempt     int       `json:"attempt,omitempty" doc:"1 is the first." example:"1"`
+	Again       bool      `json:"again,omitempty" doc:"True for a run that was queued because the answer before it had grown old."`
 	QueuedAt    time.Time `json:"queued_at,omitzero"`
 	RunAfter    time.Time `json:"run_after,omitzero" doc:"A queued run is not started before."`
 	StartedAt   time.Time `json:"started_at,omitzero"`
@@ -150,7 +151,7 @@ func NewCheckRun(r store.CheckRun) CheckRun {
 		Conclusion: string(r.Report.Conclusion), Title: r.Report.Title, Summary: r.Report.Summary, Text: r.Report.Text,
 		Findings: make([]Finding, 0, len(r.Report.Findings)), Metrics: metrics(r.Report.Metrics),
 		Facts: facts(r.Report.Facts), RetryAt: instant(r.Report.RetryAt),
-		ID: int64(r.ID), Attempt: r.Attempt, QueuedAt: instant(r.QueuedAt), RunAfter: instant(r.RunAfter),
+		ID: int64(r.ID), Attempt: r.Attempt, Again: r.Again, QueuedAt: instant(r.QueuedAt), RunAfter: instant(r.RunAfter),
 		StartedAt: instant(r.StartedAt), CompletedAt: instant(r.CompletedAt),
 	}
 	for _, f := range r.Report.Findings {
