@@ -152,7 +152,10 @@ var realMutations = map[string]func(text string) string{
 		return firstDependency(text, "version = ", "registry-index = \"https://evil.example\"\nversion = ")
 	},
 	"proc macro": func(text string) string {
-		return strings.Replace(text, "\n[lib]\n", "\n[lib]\nproc-macro = true # ", 1)
+		if strings.Contains(text, "proc-macro = true") {
+			return text
+		}
+		return strings.Replace(text, "\n[lib]\n", "\n[lib]\nproc-macro = true\n", 1)
 	},
 	"library": func(text string) string {
 		return strings.Replace(text, "path = \"src/lib.rs\"", "path = \"Cargo.lock\"", 1)

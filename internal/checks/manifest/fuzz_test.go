@@ -56,7 +56,7 @@ func FuzzMix(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, choices []byte) {
-		m, err := crate.ParseManifest([]byte(mix(choices)))
+		m, err := crate.ParseManifest([]byte(mix(choices, false)))
 		if err != nil {
 			return
 		}
@@ -66,6 +66,7 @@ func FuzzMix(f *testing.F) {
 
 const mixRoot = `
 [workspace]
+members = ["crates/a"]
 resolver = "1"
 [workspace.package]
 version = "1.0.0"
@@ -80,7 +81,7 @@ x = "warn"
 `
 
 var mixFiles = []string{
-	"README", "build.rs", "src/lib.rs", "src/a.rs", "src/main.rs", "src/bin/a.rs", "src/bin/t.rs", "src/bin/t/main.rs", "src/bench.rs",
+	"README", "build.rs", "src/lib.rs", "src/a.rs", "src/main.rs", "src/bin/t.rs", "src/bin/s/main.rs", "src/bench.rs",
 	"tests/t.rs", "tests/.t.rs", "examples/e/main.rs", "benches/t.rs", "x/y.rs",
 }
 
@@ -92,44 +93,52 @@ var mixPieces = []struct {
 	{[]string{"package"}, []string{
 		"version.workspace = true", "edition.workspace = true", `edition = "2018"`, `edition = "2021"`, "readme.workspace = true", "readme = true",
 		`readme = "../a/x/./R"`, `readme = "..\\..\\R"`, "license-file.workspace = true", `license-file = "/etc/passwd"`, "build = true", "build = false",
-		`build = "x\\y.rs"`, `build = ["build.rs", "gone.rs", "x/y.rs"]`, "autobins = true", "autobins = false", "autolib = false", "autotests = false",
+		`build = "x\\y.rs"`, `!build = ["build.rs", "gone.rs", "x/y.rs"]`, "autobins = true", "autobins = false", "autolib = false", "autotests = false",
 		"autonew = false", `resolver = "2"`, `description = "a\r\n"`, "publish = true", "publish = []", "keywords = []", "metadata.x.y = {}",
-		"metadata.z = [1.0, 1, nan, {}]", "metabuild = \"m\"", "links = \"l\"", "new = 1", "workspace = \"..\"", "rust-version = \"1.2\"",
+		"metadata.z = [1.0, 1, nan, {}]", "!metabuild = \"m\"", "links = \"l\"", "new = 1", "!workspace = \"..\"", "rust-version = \"1.2\"",
 	}},
 	{[]string{"lib", "[bin]", "[test]", "[bench]", "[example]"}, []string{
-		`name = "t"`, `name = "a"`, `name = "bench"`, `path = "./src/../src/a.rs"`, `path = "src/lib.rs"`, `path = "gone.rs"`, "proc-macro = true", "proc_macro = true",
-		`crate-type = ["b", "a", "b"]`, `crate_type = []`, "test = false", "harness = true", "plugin = true", "required-features = [\"f\"]", "path = 1",
+		`name = "t"`, `name = "a"`, `name = "bench"`, `path = "./src/../src/a.rs"`, `path = "src/lib.rs"`, `!path = "gone.rs"`, "proc-macro = true", "proc_macro = true",
+		`!crate-type = ["b", "a", "b"]`, `!crate-type = ["rlib", "cdylib"]`, `crate_type = []`, "test = false", "harness = true", "plugin = true", "required-features = [\"f\"]", "!path = 1",
 	}},
 	{[]string{
 		"dependencies", "dev-dependencies", "dev_dependencies", "build_dependencies", "target.x.dependencies", "target.'cfg(y)'.dev_dependencies",
 	}, []string{
 		`b = "1"`, "b.workspace = true", `b = { workspace = true, features = ["z"], default-features = true, optional = true, version = "9" }`,
 		"c = { workspace = true, default-features = false, public = true }", `c = { version = "1", package = "c", default_features = false, default-features = true }`,
-		`d = { path = "d" }`, `d = { git = "g", rev = "r", version = "1" }`, `d = { version = "1", registry = "r" }`, `d = { version = "1", registry-index = "https://i" }`,
-		`e = { version = "1", artifact = "bin", lib = true, target = "t" }`, "e = { version = \"1\", features = [], optional = false, typo = {} }",
+		`d = { path = "../d" }`, `!d = { git = "g", rev = "r", version = "1" }`, `d = "1"`, `!d = { version = "1", registry = "r" }`, `!d = { version = "1", registry-index = "https://i" }`,
+		`!e = { version = "1", artifact = "bin", lib = true, target = "t" }`, "e = { version = \"1\", features = [], optional = false, typo = {} }",
 	}},
 	{[]string{"features"}, []string{`default = ["b/x", "c?/y", "dep:d", "e"]`, "e = []", `e = ["d/x", "d/x"]`}},
 	{[]string{"profile.release", "profile.dev.package.'*'", "profile.dev.build-override"}, []string{
-		"debug = true", `debug = "none"`, "debug = 1", "opt-level = 3", `opt-level = "3"`, "lto = true", "new = 1", "codegen-units = 1",
+		"debug = true", `debug = "none"`, "debug = 1", "opt-level = 3", `!opt-level = "3"`, `opt-level = "s"`, "lto = true", "new = 1", "codegen-units = 1",
 	}},
-	{[]string{"lints"}, []string{"workspace = true", `rust.x = "warn"`, `rust.x = { level = "warn" }`, `rust.x = { level = "warn", priority = 1 }`, "clippy = {}"}},
-	{[]string{"badges", "hints", "patch.x", "workspace", "new"}, []string{"a = {}", `a = { b = "c" }`, "mostly-unused = true", "workspace = true"}},
+	{[]string{"lints"}, []string{"workspace = true", `rust.x = "warn"`, `rust.y = { level = "warn" }`, `rust.z = { level = "warn", priority = 1 }`, "clippy = {}"}},
+	{[]string{"badges", "new"}, []string{"a = {}", `a = { b = "c" }`, "!workspace = true"}},
+	{[]string{"hints", "!workspace", "!patch.x"}, []string{"mostly-unused = true"}},
 }
 
-// mix writes every choice once: a second key of a name would not parse.
-func mix(choices []byte) string {
+// mix writes every choice once: a second key of a name would not parse. An honest
+// mix is without what cargo refuses, marked by "!".
+func mix(choices []byte, honest bool) string {
 	tables, taken := map[string][]string{"package": {`name = "a"`}}, map[string]bool{}
-	for len(choices) >= 3 {
+	for ; len(choices) >= 3; choices = choices[3:] {
 		piece := mixPieces[int(choices[0])%len(mixPieces)]
-		header := piece.headers[int(choices[1])%len(piece.headers)]
-		line := piece.keys[int(choices[2])%len(piece.keys)]
-		name, _, _ := strings.Cut(line, " = ")
-		name, _, _ = strings.Cut(name, ".")
-		if !taken[header+name] {
-			taken[header+name] = true
-			tables[header] = append(tables[header], line)
+		header, refused1 := strings.CutPrefix(piece.headers[int(choices[1])%len(piece.headers)], "!")
+		line, refused2 := strings.CutPrefix(piece.keys[int(choices[2])%len(piece.keys)], "!")
+		name, _, _ := strings.Cut(line, " ")
+		if name, _, _ = strings.Cut(name, "."); header == "lints" {
+			name = line
 		}
-		choices = choices[3:]
+		if taken[header+name] || honest && (refused1 || refused2) {
+			continue
+		}
+		taken[header+name] = true
+		if honest && strings.HasPrefix(header, "[") && !taken[header+"name"] {
+			taken[header+"name"] = true
+			tables[header] = append(tables[header], `name = "t"`)
+		}
+		tables[header] = append(tables[header], line)
 	}
 	var text strings.Builder
 	for _, header := range slices.Sorted(maps.Keys(tables)) {
