@@ -80,7 +80,7 @@ func FindReach(ctx context.Context, src check.Source, repository string, commit 
 	s := &search{src: src, repository: repository, commit: commit}
 	for _, step := range []func(context.Context) error{
 		func(ctx context.Context) error { return s.likely(ctx, name, version) },
-		s.ofLate, s.tipsOfAll, s.defaultBranch, s.branchesAndTags, s.pulls,
+		s.ofLate, func(ctx context.Context) error { return s.tipsOfAll(ctx, version) }, s.defaultBranch, s.branchesAndTags, s.pulls,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, fmt.Errorf("grade commit %s: %w", commit, err)
@@ -139,19 +139,33 @@ func (s *search) ofLate(ctx context.Context) error {
 	return err
 }
 
-func (s *search) tipsOfAll(ctx context.Context) error {
+// tipsOfAll looks at what branches and tags point at. A tag at the commit itself
+// that ends in this version is this version's, whatever habit named it.
+func (s *search) tipsOfAll(ctx context.Context, version string) error {
 	refs, err := s.list(ctx, "the list of branches and tags", branchPrefix, tagPrefix)
+	var ofVersion []check.Ref
 	for _, ref := range refs {
-		if strings.HasPrefix(ref.Name, branchPrefix) {
+		switch {
+		case strings.HasPrefix(ref.Name, branchPrefix):
 			s.branches = append(s.branches, ref)
-		} else {
+		default:
 			s.tags = append(s.tags, ref)
+			if endsIn(ref.Name, withoutBuild(version)) {
+				ofVersion = append(ofVersion, ref)
+			}
 		}
 	}
-	if !s.tips(GradeBranch, s.branches) {
+	if !s.tips(GradeVersionTag, ofVersion) && !s.tips(GradeBranch, s.branches) {
 		s.tips(GradeTag, s.tags)
 	}
 	return err
+}
+
+// endsIn reports whether a name ends in a version, and not in a longer one.
+func endsIn(name, version string) bool {
+	before, ok := strings.CutSuffix(name, version)
+	last := strings.LastIndexAny(before, "0123456789.")
+	return ok && version != "" && last < len(before)-1
 }
 
 func (s *search) defaultBranch(ctx context.Context) error {
@@ -269,14 +283,30 @@ func (s *search) found(g Grade, refs []check.Ref) {
 func (s *search) unread(what string) { s.out.Unread = cmp.Or(s.out.Unread, what) }
 
 // versionTags returns the full names that tags of this version may have, after
-// the habits of those who publish crates; build metadata is left out.
+// the habits of those who publish crates; build metadata is left out. Packages of
+// a workspace are often called by the last part of their name.
 func versionTags(name, version string) []string {
-	version, _, _ = strings.Cut(version, "+")
+	version = withoutBuild(version)
+	names := []string{name, strings.ReplaceAll(name, "-", "_"), name[strings.LastIndexAny(name, "-_")+1:]}
 	var tags []string
-	for _, pattern := range []string{
-		"N-vV", "N-V", "N_vV", "N_V", "N/vV", "Nv/V", "N/V", "N@vV", "N@V", "vV", "V", "v/V",
-	} {
-		tags = append(tags, tagPrefix+strings.NewReplacer("N", name, "V", version).Replace(pattern))
+	add := func(pattern, name string) {
+		tag := tagPrefix + strings.NewReplacer("N", name, "V", version).Replace(pattern)
+		if !slices.Contains(tags, tag) {
+			tags = append(tags, tag)
+		}
+	}
+	for _, name := range names {
+		for _, pattern := range []string{"N-vV", "N-V", "N_vV", "N_V", "N/vV", "Nv/V", "N/V", "N@vV", "N@V"} {
+			add(pattern, name)
+		}
+	}
+	for _, pattern := range []string{"vV", "V", "v/V"} {
+		add(pattern, "")
 	}
 	return tags
+}
+
+func withoutBuild(version string) string {
+	version, _, _ = strings.Cut(version, "+")
+	return version
 }

@@ -115,6 +115,10 @@ func TestFindReach(t *testing.T) {
 			want:      Reach{Grade: GradeTag, Refs: []string{"refs/tags/other"}, Tip: true},
 			wantAsked: []string{likely, late, all},
 		}, {
+			name: "a tag of the version by another habit", refs: append(main, "refs/tags/all-1.0.0 a", "refs/tags/all-11.0.0 a"), commit: "a",
+			want:      Reach{Grade: GradeVersionTag, Refs: []string{"refs/tags/all-1.0.0"}, Tip: true},
+			wantAsked: []string{likely, late, all},
+		}, {
 			name: "the tip of another branch", refs: append(main, "refs/heads/0.9 d", "refs/tags/other d"), commit: "d",
 			want:      Reach{Grade: GradeBranch, Refs: []string{"refs/heads/0.9"}, Tip: true},
 			wantAsked: []string{likely, late, all},
@@ -176,6 +180,32 @@ func TestFindReach(t *testing.T) {
 				t.Errorf("asked (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestVersionTags(t *testing.T) {
+	got := strings.Join(versionTags("lexical-util", "1.0.6+build"), "\n")
+	for _, want := range []string{
+		"lexical-util-v1.0.6", "lexical-util-1.0.6", "lexical_util_1.0.6", "lexical-util@1.0.6", "lexical-util/v1.0.6", "util-1.0.6", "v1.0.6", "1.0.6",
+	} {
+		if !slices.Contains(strings.Split(got, "\n"), tagPrefix+want) {
+			t.Errorf("no tag %s in\n%s", want, got)
+		}
+	}
+}
+
+func TestEndsIn(t *testing.T) {
+	tests := map[string]bool{
+		"refs/tags/frameworks-1.2.3": true, "refs/tags/haiku/v1.2.3": true, "refs/tags/1.2.3": true, "refs/tags/r1.2.3": true,
+		"refs/tags/v11.2.3": false, "refs/tags/v0.1.2.3": false, "refs/tags/v1.2.3-rc.1": false, "refs/tags/v1.2.30": false, "refs/tags/none": false,
+	}
+	for name, want := range tests {
+		if got := endsIn(name, "1.2.3"); got != want {
+			t.Errorf("%s: %v, want %v", name, got, want)
+		}
+	}
+	if endsIn("refs/tags/v1", "") {
+		t.Error("a release without a version has tags")
 	}
 }
 
