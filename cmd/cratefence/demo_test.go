@@ -35,7 +35,7 @@ func TestDemo(t *testing.T) {
 		// A dependency that only the published manifest has.
 		"gentle-parse/0.4.1": {"archive": "success", "provenance": "failure", "security-policy": "neutral"},
 		// No recorded commit.
-		"quiet-pool/2.0.0": {"archive": "success", "provenance": "inconclusive", "security-policy": "inconclusive"},
+		"quiet-pool/2.0.0": {"archive": "success", "provenance": "inconclusive", "security-policy": "neutral"},
 		// A hostile archive: nobody else looks inside.
 		"crooked-box/0.0.7": {"archive": "failure", "provenance": "inconclusive", "security-policy": "inconclusive"},
 	}
