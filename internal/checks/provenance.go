@@ -33,7 +33,7 @@ func runProvenance(ctx context.Context, s *check.Subject) (check.Report, error) 
 		return provenanceUnknown(since(s.Previous, missing.patient(s.Attempt)), ProvenanceFacts{})
 	}
 	result, err := provenance.Compare(ctx, provenance.Input{
-		Name: releaseName(s), Archive: s.Archive, Snapshot: p.source.snapshot, Path: p.source.info.PathInVCS,
+		Name: releaseName(s), Archive: s.Archive, Snapshot: p.source.snapshot, Source: s.Source, Path: p.source.info.PathInVCS,
 	})
 	switch {
 	case errors.Is(err, provenance.ErrNoPackage):

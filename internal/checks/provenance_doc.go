@@ -8,7 +8,7 @@ makes the two the same. This check compares them, and explains every difference.
 **Looked at:** the repository that the manifest names, at the commit that cargo recorded in
 ` + "`.cargo_vcs_info.json`" + `. Of the commit only the lists of its files are fetched, and compared with the crate's
 files by git object id, which is computed here, with detection of SHA-1 collision attacks. Nothing is executed
-or checked out. Symbolic links, readme and licence files copied from outside the package, line ends of
+or checked out. Symbolic links, submodules, readme and licence files copied from outside the package, line ends of
 other systems, ` + "`$Id$`" + ` keywords, encodings and large files that ` + "`.gitattributes`" + ` name are accounted for. The published
 manifest, which cargo generates, must be what cargo makes of the author's manifest and of the workspace that it
 inherits from. And a branch or tag of the repository must lead to the commit: hosts also answer with commits that
@@ -38,7 +38,7 @@ changes is recorded as a fact and excuses nothing; that there is none proves not
 ` + "`grade`, `refs` and `default_branch`" + `), ` + "`dirty`" + `, ` + "`path`" + ` of the package and ` + "`path_guessed`" + ` (found by its manifest),
 ` + "`files`" + ` (how many there are of each kind: exact, other-mode, linked, link-text, copied, submodule, line-ends, ident,
 transcoded, stored, generated, edited, declared, modified, unknown, collides, uncompared), ` + "`differing`" + ` (each with its
-` + "`diff`" + `), ` + "`missing` and `missing_explained`" + ` (files of the repository that the crate lacks), ` + "`original_manifest`" + ` (how
+` + "`diff`" + `), ` + "`submodules`, `missing` and `missing_explained`" + ` (files of the repository that the crate lacks), ` + "`original_manifest`" + ` (how
 Cargo.toml.orig relates to the repository's Cargo.toml), ` + "`workspace`" + ` (the folder settings are inherited from),
 ` + "`manifest_differences`, `settings`, `manifest_notes`, `lock`" + ` and, if inconclusive, ` + "`reason`" + `.
 `

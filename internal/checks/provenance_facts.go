@@ -34,6 +34,8 @@ type ProvenanceFacts struct {
 	// Differing are the files that are not the commit's, those that can be built
 	// or run first.
 	Differing []ProvenanceFile `json:"differing,omitempty"`
+	// Submodules are those that files of the crate stand in.
+	Submodules []ProvenanceSubmodule `json:"submodules,omitempty"`
 	// Missing are the files of the commit that the crate would be expected to hold
 	// and does not; MissingExplained counts those left out for a reason, by reason.
 	Missing          []string                  `json:"missing,omitempty"`
@@ -53,6 +55,13 @@ type ProvenanceFacts struct {
 	// Lock is how the published Cargo.lock relates to the repository's; nil where
 	// the crate has none.
 	Lock *ProvenanceLock `json:"lock,omitempty"`
+}
+
+// ProvenanceSubmodule is a submodule that files of the crate stand in.
+type ProvenanceSubmodule struct {
+	Path       string `json:"path"` // in the repository
+	Commit     string `json:"commit"`
+	Repository string `json:"repository,omitempty"` // as it answered; "" where it was not read
 }
 
 // ProvenanceFile is a file of the crate that is not the commit's.
@@ -109,6 +118,9 @@ func (p *provenanceReport) takeFacts(r *provenance.Result) {
 	}
 	f.Missing, f.MissingExplained = r.Missing.Unexplained, r.Missing.Explained
 	f.Lock = lockFacts(r.Lock)
+	for _, l := range r.Submodules {
+		f.Submodules = append(f.Submodules, ProvenanceSubmodule{Path: l.Path, Commit: l.Commit.String(), Repository: l.URL})
+	}
 	f.Files = map[provenance.Kind]int{}
 	for _, source := range []bool{true, false} {
 		for _, file := range r.Files {

@@ -1,8 +1,11 @@
 package checks
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/cratefence/cratefence/internal/check"
 	"github.com/cratefence/cratefence/internal/checks/provenance"
@@ -67,12 +70,21 @@ func (p *provenanceReport) submoduleFindings(r *provenance.Result) {
 	if n == 0 {
 		return
 	}
-	p.unsettled = append(p.unsettled, &noSource{
+	why := &noSource{
 		Reason: "submodule-uncompared",
-		Message: fmt.Sprintf("%s %s in a submodule of %s that could not be fetched",
+		Message: fmt.Sprintf("%s %s in a submodule of %s that could not be read",
 			counted(n, "file"), verb(n, "stands", "stand"), p.repositoryName()),
 		Help: "Submodules have to be public git repositories that hold the commits they are pinned to.",
-	})
+	}
+	i := slices.IndexFunc(r.Submodules, func(l provenance.Gitlink) bool { return l.Err != nil })
+	if i >= 0 {
+		why.Message = fmt.Sprintf("%s %s in the submodule %q of %s, which could not be read",
+			counted(n, "file"), verb(n, "stands", "stand"), r.Submodules[i].Path, p.repositoryName())
+		if errors.Is(r.Submodules[i].Err, check.ErrRepositoryUnreachable) {
+			why.RetryAt = time.Now().Add(retryUnreachable)
+		}
+	}
+	p.unsettled = append(p.unsettled, why)
 }
 
 // missingFindings names the files that the crate would be expected to hold.

@@ -18,7 +18,7 @@ const (
 func (c *comparison) fetchDiffs(ctx context.Context) error {
 	var chosen []int
 	for i, f := range c.out.Files {
-		if f.Kind == Modified && f.Size <= maxCompare && isText(c.in.Archive.Files[i].Data) {
+		if f.Kind == Modified && !f.git.IsZero() && f.Size <= maxCompare && isText(c.in.Archive.Files[i].Data) {
 			chosen = append(chosen, i)
 		}
 	}

@@ -61,7 +61,7 @@ type File struct {
 	Diff *Diff
 	Size int
 
-	git gitobj.ID // of what it was Modified from
+	git gitobj.ID // of what it was Modified from; zero in a submodule
 }
 
 // compareFiles sorts every file of the crate into its kind.
@@ -83,6 +83,9 @@ func (c *comparison) compareFiles(ctx context.Context) error {
 	}
 	for _, i := range pending {
 		c.settle(&c.out.Files[i], c.in.Archive.Files[i].Data, places)
+	}
+	if err := c.compareSubmodules(ctx, pending, places); err != nil {
+		return err
 	}
 	if err := c.unfilter(ctx); err != nil {
 		return err

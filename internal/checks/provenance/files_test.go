@@ -56,7 +56,7 @@ func told(r *Result) string {
 
 func compare(t *testing.T, f fixture, at string) *Result {
 	t.Helper()
-	r, err := Compare(t.Context(), Input{Name: "demo", Archive: f.archive, Snapshot: f.snapshot, Path: &at})
+	r, err := Compare(t.Context(), Input{Name: "demo", Archive: f.archive, Snapshot: f.snapshot, Source: submoduleSource{}, Path: &at})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,7 +20,7 @@ func (c *comparison) unfilter(ctx context.Context) error {
 	var modified []int
 	var paths []string
 	for i, f := range c.out.Files {
-		if f.Kind == Modified {
+		if f.Kind == Modified && !f.git.IsZero() {
 			modified, paths = append(modified, i), append(paths, f.At)
 		}
 	}

@@ -25,6 +25,7 @@ type Input struct {
 	Name     string // the crate's
 	Archive  *crate.Archive
 	Snapshot check.Snapshot
+	Source   check.Source // opens submodules
 	// Path is the package's folder in the repository, "" for its root; nil where
 	// it is not recorded.
 	Path *string
@@ -35,6 +36,7 @@ type Result struct {
 	Path        string // the package's folder in the repository
 	PathGuessed bool   // found by its manifest: not recorded, or not there
 	Files       []File // in the archive's order
+	Submodules  []Gitlink // that files of the crate stand in
 	Missing     Missing
 	Manifest    Manifest
 	Lock        *Lock // nil where the crate has none

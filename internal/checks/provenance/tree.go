@@ -40,6 +40,7 @@ type place struct {
 	entry  gitobj.Entry // of what was found; of the link waited for
 	path   string       // where it really is
 	linked bool         // by way of a link
+	below  string       // what is left of the path, in a submodule
 }
 
 // literal returns the entry that stands at a path itself, without following
@@ -111,7 +112,7 @@ func (t *tree) find(at string) place {
 		case e.Mode == gitobj.ModeTree:
 			stack = append(stack, level{t.folder(e.ID), here.path})
 		case e.Mode == gitobj.ModeSubmodule:
-			here.state = submodule
+			here.state, here.below = submodule, strings.Join(rest, "/")
 			return here
 		case e.Mode == gitobj.ModeSymlink:
 			target, known := t.links[e.ID]
