@@ -139,7 +139,8 @@ func (c *comparison) class(at []string) Class {
 	case "badges":
 		return Metadata
 	case "lib", "bin":
-		if slices.Contains(devTargetFields, at[len(at)-1]) {
+		// A program has its name before the field; it may be called as one.
+		if field := map[string]int{"lib": 1, "bin": 2}[kind]; len(at) == field+1 && slices.Contains(devTargetFields, at[field]) {
 			return Dev
 		}
 	case "package", "project":

@@ -29,6 +29,7 @@ func (e Edit) reason() string {
 		EditDev:      "dev-dependencies are often taken out for publishing, where they need the crate itself",
 		EditDevValue: "it spoke of a dev-dependency that was taken out",
 		EditRegistry: "git has the registry's name, and the author's configuration its URL",
+		EditResolver: "it may be that of a workspace, which is not at hand",
 		EditOldCargo: "cargos that do not know it yet leave it out",
 	}[e]
 }
@@ -45,9 +46,9 @@ func (c *comparison) recognise() {
 			d.Known = EditVersion
 		case name != "" && whole && d.Published == "" && d.Class == Dev:
 			d.Known = EditDev
-		case name != "" && at[len(at)-1] == "version" && c.isSiblingVersion(at, bumped):
+		case name != "" && !whole && at[len(at)-1] == "version" && c.isSiblingVersion(at, bumped):
 			d.Known = EditSibling
-		case name != "" && at[len(at)-1] == "registry-index" && c.isNamedRegistry(at):
+		case name != "" && !whole && at[len(at)-1] == "registry-index" && c.isNamedRegistry(at):
 			d.Known = EditRegistry
 		case at[0] == "features" && len(at) == 2 && c.isDevValue(at[1]):
 			d.Known = EditDevValue

@@ -168,6 +168,10 @@ func TestMutations(t *testing.T) {
 		{"library's edition", "[lib]", "[lib]\nedition = \"2015\"", []string{"build build-key-added lib.edition"}},
 		{"program", `path = "src/bin/tool.rs"`, `path = "evil.rs"`, []string{"build build-key-changed bin.tool.path"}},
 		{"program added", "[[bin]]", "[[bin]]\nname = \"evil\"\npath = \"evil.rs\"\n[[bin]]", []string{"build build-key-added bin.evil"}},
+		{"program called as a field", "[[bin]]", "[[bin]]\nname = \"test\"\npath = \"evil.rs\"\n[[bin]]", []string{"build build-key-added bin.test"}},
+		{"program's tests", `required-features = ["cli"]`, "required-features = [\"cli\"]\ntest = false", []string{"dev dev-key-added bin.tool.test"}},
+		{"dependency called as a field", "[dependencies.near]", "[dependencies.version]\nversion = \"1\"\n[dependencies.near]", []string{"build dependency-added dependencies.version"}},
+		{"target called as a table", `[target."cfg(windows)".dependencies.win]`, "[target.dev-dependencies.dependencies.evil]\nversion = \"1\"\n[target.\"cfg(windows)\".dependencies.win]", []string{"build dependency-added target.dev-dependencies.dependencies.evil"}},
 		{"programs looked for", "autobins = false", "autobins = true", nil}, // there is none that is not written
 		{"required features", `required-features = ["cli"]`, ``, []string{"build build-key-removed bin.tool.required-features"}},
 		{"links", `links = "z"`, `links = "y"`, []string{"build build-key-changed package.links"}},

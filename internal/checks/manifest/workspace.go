@@ -7,14 +7,22 @@ import (
 	"github.com/cratefence/cratefence/internal/crate"
 )
 
+// maxAncestry bounds the bytes of the manifests that WorkspaceRoot parses: folders
+// may be nested hundreds deep.
+const maxAncestry = 1 << 20
+
 // WorkspaceRoot finds the workspace of the package in folder dir as cargo does:
 // the package's own, or the one that `package.workspace` points to, or the nearest
 // above that does not exclude it. read returns a file of the repository. The
 // workspace's folder and manifest are returned; ok is false where there is none,
 // and where one of the manifests on the way cannot be read.
 func WorkspaceRoot(dir string, read func(file string) ([]byte, bool)) (root string, m *crate.Manifest, ok bool) {
+	left := maxAncestry
 	for at := dir; ; at = parent(at) {
 		data, there := read(path.Join(at, crate.ManifestFile))
+		if left -= len(data); left < 0 {
+			return "", nil, false
+		}
 		if there {
 			m, err := crate.ParseManifest(data)
 			if err != nil {

@@ -48,6 +48,18 @@ func TestWorkspaceRoot(t *testing.T) {
 	}
 }
 
+// No more is parsed than a few manifests of the largest kind.
+func TestWorkspaceRootIsBounded(t *testing.T) {
+	reads := 0
+	_, _, ok := WorkspaceRoot("a/b/c/d/e", func(string) ([]byte, bool) {
+		reads++
+		return []byte("[package]\nname = \"a\"\n#" + strings.Repeat("x", maxAncestry/3)), true
+	})
+	if ok || reads != 3 {
+		t.Errorf("found %t after %d reads", ok, reads)
+	}
+}
+
 // Folders may be as deep as a path can be long.
 func TestWorkspaceRootIsLinear(t *testing.T) {
 	reads := 0
