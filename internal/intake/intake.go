@@ -189,7 +189,7 @@ func (in *Intake) take(ctx context.Context, p store.Publication, data []byte) (s
 	p.Release.FirstSeenAt = in.Now()
 	p.Release.About = in.describe(data, p.Release)
 	for _, c := range in.Checks {
-		p.Checks = append(p.Checks, store.CheckRef{Name: c.Name, Version: c.Version})
+		p.Checks = append(p.Checks, store.RefOf(c))
 	}
 	return in.Store.Publish(ctx, p)
 }

@@ -14,9 +14,9 @@ import (
 // Answers are what checks once knew, and when that has grown old. Each method is
 // one durable transaction.
 type Answers interface {
-	// Answer returns the newest run before the given one, of the same check on the
-	// same release, whose conclusion is Known. It wraps store.ErrNotFound when
-	// there is none.
+	// Answer returns the first run of the same check on the same release, before
+	// the given one, whose conclusion is Known: of the same version of the check,
+	// else of the newest that has one. It wraps store.ErrNotFound when none has.
 	Answer(ctx context.Context, before store.CheckRun) (store.CheckRun, error)
 	// QueueRechecks queues runs of a check version whose answers have grown old by
 	// now (store.Finish.Recheck), the oldest first, and says how many.
@@ -84,7 +84,7 @@ func (r *Runs) QueueRechecks(ctx context.Context) (int, error) {
 		if c.Recheck == 0 {
 			continue
 		}
-		n, err := r.Answers.QueueRechecks(ctx, store.CheckRef{Name: c.Name, Version: c.Version}, r.Now(), pace)
+		n, err := r.Answers.QueueRechecks(ctx, store.RefOf(c), r.Now(), pace)
 		if err != nil {
 			return total, err
 		}
@@ -104,6 +104,6 @@ func (r *Runs) Visited(ctx context.Context, checkName string, release store.ID) 
 	// Half the hour at most: whoever walks through all pages does not keep the
 	// rest from being asked.
 	hour := (r.RechecksPerHour + 1) / 2
-	_, err := r.Answers.Recheck(ctx, store.CheckRef{Name: c.Name, Version: c.Version}, release, now.Add(-c.RecheckVisited), now, hour)
+	_, err := r.Answers.Recheck(ctx, store.RefOf(c), release, now.Add(-c.RecheckVisited), now, hour)
 	return err
 }

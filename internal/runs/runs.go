@@ -74,19 +74,6 @@ type Begun struct {
 	Previous *check.Previous
 }
 
-// CheckOf returns the check that a run is to execute, or nil where that is none of
-// ours: Begin then says what becomes of the run.
-func (r *Runs) CheckOf(ctx context.Context, id store.ID) (*check.Check, error) {
-	run, err := r.Store.Run(ctx, id)
-	if errors.Is(err, store.ErrNotFound) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	return r.check(run.Check), nil
-}
-
 // Begin claims a queued run. An error that wraps ErrNotRunnable is final: the
 // job that led here has nothing left to do.
 func (r *Runs) Begin(ctx context.Context, id store.ID) (Begun, error) {
@@ -191,7 +178,7 @@ func (r *Runs) Rescue(ctx context.Context) (int, error) {
 func (r *Runs) QueueStale(ctx context.Context, limit int) (int, error) {
 	total := 0
 	for _, c := range r.Checks {
-		n, err := r.Store.QueueStale(ctx, store.CheckRef{Name: c.Name, Version: c.Version}, r.Now(), limit)
+		n, err := r.Store.QueueStale(ctx, store.RefOf(c), r.Now(), limit)
 		if err != nil {
 			return total, fmt.Errorf("queue stale runs of %q: %w", c.Name, err)
 		}
@@ -225,7 +212,11 @@ func (r *Runs) finish(c *check.Check, run store.CheckRun, report check.Report) s
 		Run: run.ID, Lease: run.Lease, Report: report, At: now,
 		Retry: nextTry(run.Attempt, report, now),
 	}
-	if c != nil && f.Retry.IsZero() {
+	if c == nil {
+		return f
+	}
+	f.Queue = store.RefOf(c).Queue
+	if f.Retry.IsZero() {
 		f.Recheck = r.nextRecheck(c, run, report, now)
 	}
 	return f

@@ -151,6 +151,7 @@ const (
 type CheckRef struct {
 	Name    string
 	Version int
+	Queue   string // where its runs queue; "" is CheckQueue
 }
 
 // A Publication is what publishing stores in one transaction.
@@ -222,8 +223,10 @@ type Finish struct {
 	Lease  string
 	Report check.Report
 	At     time.Time
-	// Retry, when set, queues the next attempt, to start no earlier than that.
+	// Retry, when set, queues the next attempt, to start no earlier than that, in
+	// Queue.
 	Retry time.Time
+	Queue string
 	// Recheck, when set, is when the answer has grown old: see QueueRechecks.
 	Recheck time.Time
 	// KeepFacts keeps the report's facts for the crate, unless facts of the same

@@ -68,10 +68,6 @@ type Config struct {
 // keep workers busy, few enough that fresh releases never queue behind a backlog.
 const refillBatch = 200
 
-// sourceQueue is where runs wait that need a repository. A host that lets us wait
-// holds up others of its kind, and no check that needs nobody.
-const sourceQueue = "source"
-
 // grace is what the queue gives a job beyond the longest timeout, to read and to
 // store, before it takes the job for lost.
 const grace = 30 * time.Second
@@ -94,14 +90,13 @@ type Worker[TTx any] struct {
 // method.
 func Start[TTx any](ctx context.Context, cfg Config, newClient func(*river.Config) (*river.Client[TTx], error)) (*Worker[TTx], error) {
 	workers := river.NewWorkers()
-	runs := &runWorker{cfg: cfg}
-	river.AddWorker(workers, runs)
+	river.AddWorker(workers, &runWorker{cfg: cfg})
 	river.AddWorker(workers, &intakeWorker{cfg: cfg})
 	client, err := newClient(&river.Config{
 		Logger: slog.New(warnings{cfg.Log.Handler()}).With("part", "queue"),
 		Queues: map[string]river.QueueConfig{
 			store.CheckQueue:  {MaxWorkers: cfg.Checks},
-			sourceQueue:       {MaxWorkers: cfg.Checks},
+			store.SourceQueue: {MaxWorkers: cfg.Checks},
 			store.IntakeQueue: {MaxWorkers: cfg.Fetches},
 		},
 		Workers: workers,
@@ -115,10 +110,6 @@ func Start[TTx any](ctx context.Context, cfg Config, newClient func(*river.Confi
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open queue: %w", err)
-	}
-	runs.insert = func(ctx context.Context, job store.RunJob, opts *river.InsertOpts) error {
-		_, err := client.Insert(ctx, job, opts)
-		return err
 	}
 	// The queue lives until Stop, not until the caller's context ends: stopping
 	// in order lets running checks write their reports.
@@ -208,16 +199,12 @@ func (cfg *Config) refill(ctx context.Context) {
 // own: package runner keeps that one.
 type runWorker struct {
 	river.WorkerDefaults[store.RunJob]
-	cfg    Config
-	insert func(context.Context, store.RunJob, *river.InsertOpts) error
+	cfg Config
 }
 
 // Work executes one run. It returns an error only when the store did not answer:
 // then the queue tries again. Everything else ends in the run's report.
 func (w *runWorker) Work(ctx context.Context, job *river.Job[store.RunJob]) error {
-	if moved, err := w.move(ctx, job); moved || err != nil {
-		return err
-	}
 	if n := runner.Abandoned(); n >= maxAbandoned {
 		w.cfg.Log.WarnContext(ctx, "checks that ignore their timeout are still running; waiting for them", "checks", n)
 		return river.JobSnooze(abandonedWait)
@@ -240,21 +227,6 @@ func (w *runWorker) Work(ctx context.Context, job *river.Job[store.RunJob]) erro
 	}
 	// The report is written even when the server is stopping.
 	return w.cfg.Runs.Finish(context.WithoutCancel(ctx), begun, report)
-}
-
-// move puts the job of a run that needs a repository into the queue for those. A
-// crash on the way leaves two jobs, of which one finds nothing left to do.
-func (w *runWorker) move(ctx context.Context, job *river.Job[store.RunJob]) (bool, error) {
-	if job.Queue == sourceQueue {
-		return false, nil
-	}
-	c, err := w.cfg.Runs.CheckOf(ctx, job.Args.Run)
-	if err != nil || c == nil || c.Needs&check.NeedsSource == 0 {
-		return false, err
-	}
-	return true, w.insert(ctx, job.Args, &river.InsertOpts{
-		Queue: sourceQueue, MaxAttempts: store.RunTries, Priority: job.Priority,
-	})
 }
 
 func (w *runWorker) execute(ctx context.Context, begun runs.Begun) (check.Report, error) {

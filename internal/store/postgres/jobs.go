@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -18,18 +19,19 @@ func (s *Store) queueIntake(ctx context.Context, tx pgx.Tx, id store.ID) error {
 	return err
 }
 
-// queueRuns queues the jobs of runs that were just inserted. The zero time is
-// at once.
-func (s *Store) queueRuns(ctx context.Context, tx pgx.Tx, ids []store.ID, priority int, after time.Time) error {
+// queueRuns queues the jobs of runs that were just inserted. The queue "" is
+// store.CheckQueue, and the zero time at once.
+func (s *Store) queueRuns(ctx context.Context, tx pgx.Tx, queue string, ids []store.ID, priority int, after time.Time) error {
 	if len(ids) == 0 {
 		return nil
 	}
+	queue = cmp.Or(queue, store.CheckQueue)
 	jobs := make([]river.InsertManyParams, 0, len(ids))
 	for _, id := range ids {
 		jobs = append(jobs, river.InsertManyParams{
 			Args: store.RunJob{Run: id},
 			InsertOpts: &river.InsertOpts{
-				Queue:       store.CheckQueue,
+				Queue:       queue,
 				MaxAttempts: store.RunTries,
 				Priority:    priority,
 				ScheduledAt: after,

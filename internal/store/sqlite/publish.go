@@ -86,8 +86,10 @@ func (s *Store) addRelease(ctx context.Context, tx *sql.Tx, c store.Crate, p sto
 	if err != nil {
 		return store.Release{}, err
 	}
-	if err := s.queueRuns(ctx, tx, ids, store.PriorityFresh, time.Time{}); err != nil {
-		return store.Release{}, err
+	for queue, ids := range store.ByQueue(p.Checks, ids) {
+		if err := s.queueRuns(ctx, tx, queue, ids, store.PriorityFresh, time.Time{}); err != nil {
+			return store.Release{}, err
+		}
 	}
 	if err := settle(ctx, tx, p.Announcement, store.AnnouncementStored, "", r.FirstSeenAt); err != nil {
 		return store.Release{}, err

@@ -9,13 +9,14 @@ import (
 	"github.com/cratefence/cratefence/internal/store"
 )
 
-// Answer returns the newest run before the given one, of the same check on the
-// same release, that knew. The error wraps store.ErrNotFound when there is none.
+// Answer returns the first run before the given one, of the same check on the same
+// release, that knew: of its version of the check, else of the newest that has
+// one. The error wraps store.ErrNotFound when there is none.
 func (s *Store) Answer(ctx context.Context, before store.CheckRun) (store.CheckRun, error) {
 	run, err := scanRun(s.reader.QueryRowContext(ctx, `
 		SELECT `+runColumns+` FROM `+runTables+`
 		WHERE cr.release_id = $1 AND cr.check_name = $2 AND cr.id < $3 AND cr.conclusion IN ('success', 'failure', 'neutral')
-		ORDER BY cr.id DESC LIMIT 1`, before.ReleaseID, before.Check, before.ID))
+		ORDER BY cr.check_version DESC, cr.id LIMIT 1`, before.ReleaseID, before.Check, before.ID))
 	if err != nil {
 		return store.CheckRun{}, fmt.Errorf("read answer before check run %d: %w", before.ID, err)
 	}
@@ -120,5 +121,5 @@ func (s *Store) askAgain(ctx context.Context, tx *sql.Tx, ref store.CheckRef, re
 	if err != nil {
 		return nil, err
 	}
-	return ids, s.queueRuns(ctx, tx, ids, store.PriorityStale, time.Time{})
+	return ids, s.queueRuns(ctx, tx, ref.Queue, ids, store.PriorityStale, time.Time{})
 }

@@ -106,7 +106,7 @@ func (s *Store) finish(ctx context.Context, tx *sql.Tx, f store.Finish) error {
 		run.ReleaseID, run.Check, run.CheckVersion, run.Attempt+1, instant(f.At), instant(f.Retry)).Scan(&next); err != nil {
 		return fmt.Errorf("queue next attempt: %w", err)
 	}
-	return s.queueRuns(ctx, tx, []store.ID{next}, store.PriorityRetry, f.Retry)
+	return s.queueRuns(ctx, tx, f.Queue, []store.ID{next}, store.PriorityRetry, f.Retry)
 }
 
 // keepFacts keeps the facts of a run for its crate, unless those of a newer
@@ -186,7 +186,7 @@ func (s *Store) addStale(ctx context.Context, tx *sql.Tx, ref store.CheckRef, re
 	if err != nil {
 		return nil, err
 	}
-	return ids, s.queueRuns(ctx, tx, ids, store.PriorityStale, time.Time{})
+	return ids, s.queueRuns(ctx, tx, ref.Queue, ids, store.PriorityStale, time.Time{})
 }
 
 func scanID(row scanner) (id store.ID, err error) {

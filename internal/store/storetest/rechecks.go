@@ -227,10 +227,17 @@ func testAnswer(t *testing.T, db Database) {
 	want := must(db.Run(ctx, known.ID))(t)
 	same(t, "after one that knew", want, must(db.Answer(ctx, attempt(check.Inconclusive, `{}`)))(t))
 	same(t, "after one that did not", want, must(db.Answer(ctx, attempt(check.Error, `{}`)))(t))
+	attempt(check.Neutral, `{"tip":"none"}`)
+	same(t, "after two that knew, the first", want, must(db.Answer(ctx, attempt(check.Success, `{}`)))(t))
 	// A raised check sees what its older version answered, and whose it was.
 	must(db.QueueStale(ctx, store.CheckRef{Name: "provenance", Version: 3}, noon, 10))(t)
 	raised := must(db.CheckRuns(ctx, r.ID))(t)[0]
 	same(t, "by a raised check", want, must(db.Answer(ctx, raised))(t))
+	own := start(t, db, r.ID, "provenance")
+	finish(t, db, own, func(f *store.Finish) { f.Retry = noon })
+	for ; own.CheckVersion != 3; own = start(t, db, r.ID, "provenance") {
+		finish(t, db, own, func(f *store.Finish) { f.Retry = noon })
+	}
 }
 
 func testHistory(t *testing.T, db Database) {

@@ -305,3 +305,26 @@ func testCheckStates(t *testing.T, db Database) {
 	}, states()[a.ID][0])
 	same(t, "without arguments", map[store.ID][]store.CheckState{}, must(db.CheckStates(ctx))(t))
 }
+
+// However a run comes to be queued, its job waits where its check's jobs do.
+func testRunsQueueWhereTheirCheckDoes(t *testing.T, db Database) {
+	ctx := t.Context()
+	slow := store.CheckRef{Name: "provenance", Version: 2, Queue: store.SourceQueue}
+	r := publish(t, db, publication("serde", "1.0.0", twoChecks[0], slow))
+	finish(t, db, start(t, db, r.ID, "provenance"), func(f *store.Finish) { f.Retry, f.Queue = noon.Add(time.Hour), slow.Queue })
+	finish(t, db, start(t, db, r.ID, "provenance"), func(f *store.Finish) { f.Recheck = noon })
+	if n := must(db.QueueRechecks(ctx, slow, noon.Add(time.Hour), store.Pace{Batch: 10, Hour: 10}))(t); n != 1 {
+		t.Errorf("%d rechecks, want 1", n)
+	}
+	raised := slow
+	raised.Version = 3
+	if n := must(db.QueueStale(ctx, raised, noon, 10))(t); n != 1 {
+		t.Errorf("%d stale runs, want 1", n)
+	}
+	got := map[string]int{}
+	for _, job := range db.jobs(t) {
+		got[job.Queue]++
+	}
+	// Published, tried again, rechecked and of a raised version; and the one beside.
+	same(t, "jobs by queue", map[string]int{store.SourceQueue: 4, store.CheckQueue: 1}, got)
+}

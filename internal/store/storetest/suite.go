@@ -42,6 +42,7 @@ func Run(t *testing.T, open func(t testing.TB) Database) {
 		{"AnnounceAtOnce", testAnnounceAtOnce},
 		{"SettleAnnouncement", testSettleAnnouncement},
 		{"Publish", testPublish},
+		{"RunsQueueWhereTheirCheckDoes", testRunsQueueWhereTheirCheckDoes},
 		{"PublishSettles", testPublishSettles},
 		{"PublishOtherBytes", testPublishOtherBytes},
 		{"PublishOtherName", testPublishOtherName},
