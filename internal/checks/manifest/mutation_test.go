@@ -185,6 +185,8 @@ func TestMutations(t *testing.T) {
 		{"later version", `version = "1.0.0"`, `version = "1.0.1"`, []string{"build build-key-changed package.version version-bump"}},
 		{"what a build script may read", `z = "1"`, `z = "2"`, []string{"build build-key-changed package.metadata.system-deps.z"}},
 		{"a key that cargo does not know", "[package]", "[package]\nnew = 1", []string{"build build-key-added package.new"}},
+		{"a switch that cargo does not know", "autobins = false", "autobins = false\nautonew = true", []string{"build build-key-added package.autonew"}},
+		{"a switch that cargo does not know yet", "autobins = false", "autobins = false\nautonew = false", nil},
 		{"patch", "[features]", "[patch.crates-io.foo]\npath = \"evil\"\n[features]", []string{"build build-key-added patch"}},
 		{"workspace", "[features]", "[workspace]\n[features]", []string{"build build-key-added workspace"}},
 		// What is not.

@@ -50,14 +50,7 @@ var inheritable = []string{
 func (c *canoniser) packageTable() {
 	at := []string{"package"}
 	table := c.inheritPackage(at)
-	for _, name := range slices.Sorted(maps.Keys(table)) {
-		// What turns guessing on and off has had its effect once the targets are
-		// known. Should a future cargo guess more, its published manifests turn that
-		// off as well.
-		if _, isFlag := table[name].(bool); isFlag && strings.HasPrefix(name, "auto") {
-			delete(table, name)
-		}
-	}
+	dropSwitches(table)
 	out := c.take(at, table, packageFields)
 	c.edition = defaultEdition
 	if edition, ok := table["edition"].(string); ok {
@@ -84,6 +77,18 @@ func (c *canoniser) packageTable() {
 }
 
 const defaultEdition = "2015"
+
+// dropSwitches drops what turns the guessing of targets on and off, which has its
+// effect on the targets themselves. Should a future cargo guess more, its
+// published manifests turn that off as well.
+func dropSwitches(table map[string]any) {
+	maps.DeleteFunc(table, func(name string, value any) bool {
+		on, isFlag := value.(bool)
+		return isFlag && strings.HasPrefix(name, "auto") && (!on || slices.Contains(switches, name))
+	})
+}
+
+var switches = []string{"autolib", "autobins", "autoexamples", "autotests", "autobenches"}
 
 // version is read by cargo with blanks around it.
 func version(value any) (any, bool) {
