@@ -23,6 +23,7 @@ type memory struct {
 	trees    map[gitobj.ID]*gitobj.Tree
 	blobs    map[gitobj.ID][]byte
 	requests [][]gitobj.ID
+	kept     map[gitobj.ID]bool // what was asked for before
 	broken   error // what every request for files ends with, if set
 }
 
@@ -35,14 +36,20 @@ func (m *memory) Blobs(_ context.Context, ids ...gitobj.ID) (map[gitobj.ID][]byt
 	if m.broken != nil {
 		return nil, m.broken
 	}
-	m.requests = append(m.requests, slices.Clone(ids))
+	if m.kept == nil {
+		m.kept = map[gitobj.ID]bool{}
+	}
+	missing := slices.DeleteFunc(slices.Clone(ids), func(id gitobj.ID) bool { return m.kept[id] })
+	if len(missing) > 0 {
+		m.requests = append(m.requests, missing)
+	}
 	blobs := map[gitobj.ID][]byte{}
 	for _, id := range ids {
 		data, ok := m.blobs[id]
 		if !ok {
 			return nil, fmt.Errorf("blob %s: %w", id, errors.ErrUnsupported)
 		}
-		blobs[id] = data
+		blobs[id], m.kept[id] = data, true
 	}
 	return blobs, nil
 }

@@ -33,9 +33,9 @@ type Input struct {
 
 // A Result is what the comparison saw.
 type Result struct {
-	Path        string // the package's folder in the repository
-	PathGuessed bool   // found by its manifest: not recorded, or not there
-	Files       []File // in the archive's order
+	Path        string    // the package's folder in the repository
+	PathGuessed bool      // found by its manifest: not recorded, or not there
+	Files       []File    // in the archive's order
 	Submodules  []Gitlink // that files of the crate stand in
 	Missing     Missing
 	Manifest    Manifest
@@ -53,6 +53,9 @@ func Compare(ctx context.Context, in Input) (*Result, error) {
 	}
 	c.readManifests()
 	if err := c.locate(ctx); err != nil {
+		return nil, err
+	}
+	if err := c.prefetch(ctx); err != nil {
 		return nil, err
 	}
 	if err := c.readOrigin(ctx); err != nil {

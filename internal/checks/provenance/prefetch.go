@@ -1,0 +1,48 @@
+package provenance
+
+import (
+	"context"
+	"path"
+
+	"github.com/cratefence/cratefence/internal/crate"
+	"github.com/cratefence/cratefence/internal/gitobj"
+)
+
+// prefetch asks at once for what the steps to come will ask for one after
+// another: the manifests and lock of the package and the folders above, and the
+// links that stand where files of the crate do. The snapshot keeps it.
+func (c *comparison) prefetch(ctx context.Context) error {
+	var ids []gitobj.ID
+	want := func(file string, had *crate.File) {
+		e, ok := c.tree.literal(file)
+		if !ok || !e.Mode.IsFile() {
+			return
+		}
+		if had != nil {
+			if _, same := spelled(spellings(had.Data), e.ID); same {
+				return
+			}
+		}
+		ids = append(ids, e.ID)
+	}
+	lock := c.in.Archive.File(crate.LockFile)
+	own := c.originalFile // which no folder above is compared with
+	for folder := c.out.Path; ; folder = parent(folder) {
+		want(path.Join(folder, crate.ManifestFile), own)
+		if lock != nil {
+			want(path.Join(folder, crate.LockFile), lock)
+		}
+		if own = nil; folder == "" {
+			break
+		}
+	}
+	for _, f := range c.in.Archive.Files {
+		if at := c.tree.find(c.inRepository(f.Path)); at.state == waiting {
+			ids = append(ids, at.entry.ID)
+		}
+	}
+	if _, err := c.tree.blobs(ctx, ids); err != nil {
+		return ctx.Err() // each step says for itself what it cannot do without
+	}
+	return nil
+}
