@@ -38,8 +38,10 @@ type Subject struct {
 	// Attempt is which attempt of this version of the check on this release this
 	// is; 1 is the first, and 0 one that nobody counts or repeats.
 	Attempt int
-	// Previous is the newest earlier answer to the same question, nil when there
-	// is none. A check that cannot know today leaves it in force by concluding
+	// Previous is what was answered before, nil when nothing was: the first answer
+	// of this version of the check, else that of the newest version which gave one.
+	// It is the first, lest what has changed since be forgotten with the second
+	// look. A check that cannot know today leaves the answer in force by concluding
 	// inconclusive.
 	Previous *Previous
 }
