@@ -315,6 +315,15 @@ func nameLists(id string, f checks.ProvenanceFacts) []nameList {
 		}
 		lists = append(lists, l)
 	}
+	var submodules []string
+	for _, m := range f.Submodules {
+		at := "not read"
+		if m.Repository != "" {
+			at = linkTo(m.Repository).Text
+		}
+		submodules = append(submodules, fmt.Sprintf("%s at %s: %s", m.Path, short(m.Commit), at))
+	}
+	add("submodules", "Submodules", submodules)
 	add("missing", "In the commit and not in the crate", f.Missing)
 	if f.Lock != nil {
 		add("contradicted", "Locked with another checksum than the repository's", f.Lock.Contradicted)

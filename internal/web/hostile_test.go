@@ -49,10 +49,11 @@ func hostile(text string) *fake {
 func hostileFacts(text string) checks.ProvenanceFacts {
 	return checks.ProvenanceFacts{
 		Repository: text, Declared: text, Commit: text, Path: text, Workspace: &text, PathGuessed: true, Dirty: true, Origin: provenance.Origin(text), Absent: []string{text},
-		Reach:     &checks.ProvenanceReach{Grade: provenance.Grade(text), Refs: []string{text, "refs/tags/" + text, "refs/heads/" + text}, VersionTags: []string{text}, Unread: text},
-		Files:     map[provenance.Kind]int{provenance.Kind(text): 1, provenance.Exact: -1, provenance.Modified: 2},
-		Differing: []checks.ProvenanceFile{{Path: text, Diff: text}, {Path: "diff", Diff: "@@ -1 +" + text + " @@\n-" + text + "\n+" + text + "\n\\" + text + "\n " + text}},
-		Missing:   []string{text}, ManifestNotes: []string{text},
+		Reach:      &checks.ProvenanceReach{Grade: provenance.Grade(text), Refs: []string{text, "refs/tags/" + text, "refs/heads/" + text}, VersionTags: []string{text}, Unread: text},
+		Files:      map[provenance.Kind]int{provenance.Kind(text): 1, provenance.Exact: -1, provenance.Modified: 2},
+		Differing:  []checks.ProvenanceFile{{Path: text, Diff: text}, {Path: "diff", Diff: "@@ -1 +" + text + " @@\n-" + text + "\n+" + text + "\n\\" + text + "\n " + text}},
+		Submodules: []checks.ProvenanceSubmodule{{Path: text, Commit: text, Repository: text}},
+		Missing:    []string{text}, ManifestNotes: []string{text},
 		Settings: []checks.ProvenanceSetting{{Path: text, Origin: text, Published: text, From: text, Class: text, Text: text}},
 		Lock:     &checks.ProvenanceLock{Resolved: []string{text}, Contradicted: []string{text}},
 	}
