@@ -38,11 +38,11 @@ type Difference struct {
 // makes none: between Cargo.toml.orig and Cargo.toml they are as strange as any
 // other difference.
 func Compare(git, published *Canon) []Difference {
-	c := comparison{
-		git: git, published: published,
-		needed:         dependencyNames(git.tree, func(table string) bool { return table != devDependencies }),
-		publishedNames: dependencyNames(published.tree, func(string) bool { return true }),
-	}
+	all := func(string) bool { return true }
+	building := func(table string) bool { return table != devDependencies }
+	c := comparison{git: git, published: published, gitNames: dependencyNames(git.tree, all), publishedNames: dependencyNames(published.tree, all)}
+	c.needed = dependencyNames(git.tree, building)
+	maps.Copy(c.needed, dependencyNames(published.tree, building))
 	c.tables(nil, git.tree, published.tree)
 	c.leftOut()
 	c.recognise()
@@ -53,10 +53,10 @@ func Compare(git, published *Canon) []Difference {
 }
 
 type comparison struct {
-	git, published *Canon
-	needed         map[string]bool // git's dependencies but those for tests alone
-	publishedNames map[string]bool // all that are published
-	found          []Difference
+	git, published           *Canon
+	gitNames, publishedNames map[string]bool // of all dependencies
+	needed                   map[string]bool // of those of either that are not for tests alone
+	found                    []Difference
 }
 
 // tables compares two tables key by key.

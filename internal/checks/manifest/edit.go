@@ -16,7 +16,7 @@ const (
 	EditVersion  Edit = "version-bump"           // the version, raised when publishing and committed later
 	EditSibling  Edit = "sibling-version"        // a dependency beside the package gets a version, or a newer one
 	EditDev      Edit = "dev-dependency-removed" // dev-dependencies taken out, for they need the package published first
-	EditDevValue Edit = "feature-value-removed"  // the values of features that spoke of such
+	EditDevValue Edit = "feature-value"          // values of features that speak of a dev-dependency which was taken out or given a version
 	EditRegistry Edit = "registry-name"          // git has the name of a registry, which stands for a URL
 	EditResolver Edit = "workspace-resolver"     // the resolver of a workspace that is not at hand
 	EditOldCargo Edit = "older-cargo"            // the publishing cargo did not know the key
@@ -27,7 +27,7 @@ func (e Edit) reason() string {
 		EditVersion:  "a version raised when publishing",
 		EditSibling:  "git has it as a path, which is given a version when publishing",
 		EditDev:      "dev-dependencies are often taken out for publishing, where they need the crate itself",
-		EditDevValue: "it spoke of a dev-dependency that was taken out",
+		EditDevValue: "it speaks of a dev-dependency that was taken out, or given a version",
 		EditRegistry: "git has the registry's name, and the author's configuration its URL",
 		EditResolver: "it may be that of a workspace, which is not at hand",
 		EditOldCargo: "cargos that do not know it yet leave it out",
@@ -46,6 +46,8 @@ func (c *comparison) recognise() {
 			d.Known = EditVersion
 		case name != "" && whole && d.Published == "" && d.Class == Dev:
 			d.Known = EditDev
+		case name != "" && whole && d.Git == "" && c.isLocal(at):
+			d.Known = EditSibling
 		case name != "" && !whole && at[len(at)-1] == "version" && c.isSiblingVersion(at, bumped):
 			d.Known = EditSibling
 		case name != "" && !whole && at[len(at)-1] == "registry-index" && c.isNamedRegistry(at):
@@ -70,7 +72,7 @@ func (c *comparison) bumped() bool {
 // isSiblingVersion reports whether a requirement is on what git has at a path, and
 // was added, or raised together with the package's version in the same form.
 func (c *comparison) isSiblingVersion(at []string, bumped bool) bool {
-	if _, local := c.git.aside[Dotted(key(at[:len(at)-1], "path"))]; !local {
+	if !c.isLocal(at[:len(at)-1]) {
 		return false
 	}
 	git, published := textAt(c.git.tree, at...), textAt(c.published.tree, at...)
@@ -82,6 +84,12 @@ func (c *comparison) isSiblingVersion(at []string, bumped bool) bool {
 	from, err1 := crate.ParseVersion(version)
 	to, err2 := crate.ParseVersion(newVersion)
 	return bumped && operator == newOperator && err1 == nil && err2 == nil && from.Compare(to) < 0
+}
+
+// isLocal reports whether git has a dependency at a path.
+func (c *comparison) isLocal(dependency []string) bool {
+	_, local := c.git.aside[Dotted(key(dependency, "path"))]
+	return local
 }
 
 func splitOperator(requirement string) (operator, version string) {
@@ -105,19 +113,21 @@ func (c *comparison) isNamedRegistry(at []string) bool {
 	return strings.HasPrefix(textAt(c.git.tree, at...), registryNamed) && textAt(c.published.tree, at...) != ""
 }
 
-// isDevValue reports whether a feature lacks nothing but values that speak of
-// dependencies which the published manifest does not have.
+// isDevValue reports whether a feature differs in nothing but values that speak of
+// dependencies for tests alone, which one of the two manifests does not have.
 func (c *comparison) isDevValue(feature string) bool {
 	git, ok1 := stringsOf(tableOf(c.git.tree, "features")[feature])
 	published, ok2 := stringsOf(tableOf(c.published.tree, "features")[feature])
-	if !ok1 || !ok2 {
-		return false
-	}
-	kept := slices.DeleteFunc(slices.Clone(git), func(value string) bool {
+	return ok1 && ok2 && slices.Equal(c.without(git, c.publishedNames), c.without(published, c.gitNames))
+}
+
+// without drops the values that speak of a dependency which is not in the names
+// and which neither manifest needs but for tests.
+func (c *comparison) without(values []string, names map[string]bool) []string {
+	return slices.DeleteFunc(slices.Clone(values), func(value string) bool {
 		dependency := enables(value)
-		return dependency != "" && !c.publishedNames[dependency] && !c.needed[dependency]
+		return dependency != "" && !names[dependency] && !c.needed[dependency]
 	})
-	return slices.Equal(kept, published)
 }
 
 // textAt returns the text at a path, or "".
