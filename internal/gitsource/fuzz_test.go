@@ -32,6 +32,7 @@ func FuzzCandidates(f *testing.F) {
 // No answer makes the reader panic or read for ever.
 func FuzzAnswers(f *testing.F) {
 	f.Add([]byte(goodRefs))
+	f.Add([]byte(lines("0100000000000000000000000000000000000000 HEAD symref-target:refs/heads/main peeled:0200000000000000000000000000000000000000\n") + "0000"))
 	f.Add([]byte(lines("shallow-info\n", "shallow 01\n") + "0001" + lines("packfile\n", "\x01PACK", "\x02hm") + "0000"))
 	f.Fuzz(func(t *testing.T, answer []byte) {
 		known := func(err error) bool {
@@ -44,6 +45,9 @@ func FuzzAnswers(f *testing.F) {
 		}
 		if _, err := readAbilities(gitobj.NewPacketReader(strings.NewReader(string(answer)))); !known(err) {
 			t.Errorf("abilities: error of another kind: %v", err)
+		}
+		if _, err := readRefs(gitobj.NewPacketReader(strings.NewReader(string(answer)))); !known(err) && !errors.Is(err, check.ErrRepositoryTooLarge) {
+			t.Errorf("refs: error of another kind: %v", err)
 		}
 		pack, err := readPack(gitobj.NewPacketReader(strings.NewReader(string(answer))))
 		if !known(err) || len(pack) > len(answer) {

@@ -124,3 +124,16 @@ func TestSubmodulesRefused(t *testing.T) {
 		})
 	}
 }
+
+// No list of submodules leads a relative address out of its host.
+func FuzzSubmodules(f *testing.F) {
+	f.Add("[submodule \"a\"]\n\tpath = a\n\turl = ../../b\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		for at, address := range submoduleURLs(text) {
+			got, err := resolveSubmodule("https://example.org/owner/repo", address)
+			if err == nil && got != address && !strings.HasPrefix(got, "https://example.org/") {
+				t.Errorf("%q at %q leads to %q", address, at, got)
+			}
+		}
+	})
+}
