@@ -1,7 +1,8 @@
-// Package gitsource reads commits and their trees from repositories that nobody
-// vouches for. It speaks git's protocol version 2 over HTTPS itself (gitprotocol-v2,
-// gitprotocol-http): one request for what the server can do, one for a commit
-// and its trees, further ones for single files.
+// Package gitsource reads commits and their trees, refs and histories from
+// repositories that nobody vouches for. It speaks git's protocol version 2 over
+// HTTPS itself (gitprotocol-v2, gitprotocol-http): one request for what the server
+// can do, one for a commit and those of its trees that are not at hand from other
+// commits, further ones for single files, lists of refs and commits in between.
 //
 // It never runs git, never checks anything out and knows no credentials.
 package gitsource
