@@ -213,18 +213,34 @@ func (p *provenanceReport) summary(r *provenance.Result) string {
 		b.WriteString("Who reads the repository does not see what is published here. There may be an honest reason, such as a file made when " +
 			"packaging or a change not committed; only the author can say. ")
 	case len(p.unsettled) > 0:
-		for _, u := range p.unsettled {
-			b.WriteString(u.Message + ". " + u.Help + " ")
-		}
+		b.WriteString(p.settling())
 	case p.facts.Files[provenance.Declared] > 0:
 		b.WriteString("What is built from the crate stands in the repository, but for files that its manifest declares as generated. ")
-	default:
+	case p.has(check.LevelWarning):
 		b.WriteString("What is built from the crate stands in the repository. ")
+	default:
+		b.WriteString("Every file is accounted for, and the published manifest is what cargo makes of the author's. ")
 	}
 	if p.facts.Dirty {
 		b.WriteString("Cargo noted uncommitted changes when it packaged the crate. ")
 	}
 	return strings.TrimSpace(b.String())
+}
+
+// settling says what would settle what is not known; the title says the first of
+// it.
+func (p *provenanceReport) settling() string {
+	var b strings.Builder
+	if !p.has(check.LevelWarning) {
+		b.WriteString("What could be compared matches. ")
+	}
+	for i, u := range p.unsettled {
+		if i > 0 {
+			b.WriteString(u.Message + ". ")
+		}
+		b.WriteString(u.Help + " ")
+	}
+	return b.String()
 }
 
 // codeSpan makes text from a repository fit to stand between Markdown's

@@ -286,3 +286,30 @@ func TestProvenanceIndex(t *testing.T) {
 		})
 	}
 }
+
+// What the author declares in public as generated is not a failure, and is told.
+func TestProvenanceDeclared(t *testing.T) {
+	declaring := strings.Replace(demoRepository, "[dependencies]\nitoa.workspace = true",
+		"[dependencies]\nitoa.workspace = true\n[package.metadata.provenance]\ngenerated = [\"pregenerated/**\", \"src/**\"]", 1)
+	f := newForge(t, declaring)
+	s := f.publish(t, cratetest.Package{Commit: f.repository.Head(), PathInVCS: "demo"},
+		"-- Cargo.toml --\n"+demoManifest+"[package.metadata.provenance]\ngenerated = [\"pregenerated/**\", \"src/**\"]\n-- pregenerated/x.c --\nint x;\n")
+	r, facts := runCheck(t, s)
+	if r.Conclusion != check.Neutral || !strings.HasSuffix(r.Title, "; 1 is declared as generated") {
+		t.Errorf("concludes %s, %q", r.Conclusion, r.Title)
+	}
+	want := []string{"warning build-file-declared pregenerated/x.c", "warning declaration-refused Cargo.toml.orig"}
+	if diff := cmp.Diff(want, rules(r.Findings)); diff != "" {
+		t.Errorf("findings (-want +got):\n%s", diff)
+	}
+	if r.Metrics["unverified_build_files"] != 1 || facts.Files[provenance.Declared] != 1 {
+		t.Errorf("metrics %v, files %v", r.Metrics, facts.Files)
+	}
+	// Nobody but the repository declares.
+	f = newForge(t, demoRepository)
+	s = f.publish(t, cratetest.Package{Commit: f.repository.Head(), PathInVCS: "demo"},
+		"-- Cargo.toml --\n"+demoManifest+"[package.metadata.provenance]\ngenerated = [\"pregenerated/**\"]\n-- pregenerated/x.c --\nint x;\n")
+	if r, _ := runCheck(t, s); r.Conclusion != check.Failure {
+		t.Errorf("a declaration of the crate's alone: concludes %s, %q", r.Conclusion, r.Title)
+	}
+}
