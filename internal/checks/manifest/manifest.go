@@ -10,7 +10,9 @@
 // The rules are those of normalize_toml and prepare_toml_for_publish in cargo's
 // manifest parser, and of its targets module. cargo looks at the folder that it
 // packages where this package looks at the list of the files that were packaged:
-// a target whose file is not among them is not published.
+// a target whose file is not among them is not published. A file that git does not
+// have may make a target on both sides: whether the files are git's is a question
+// for who compares them.
 //
 // The package is pure, its time and memory linear in its input but for a budget
 // on what is inherited, and it judges nothing: it says what differs.
