@@ -212,6 +212,9 @@ func TestRefsUnasked(t *testing.T) {
 	if err != nil || len(refs) != 2 {
 		t.Errorf("got %v, %v, want the two asked for", refs, err)
 	}
+	if refs, err := source.Refs(t.Context(), server.URL+"/repo"); err != nil || len(refs) != 0 {
+		t.Errorf("got %v, %v, where nothing was asked for", refs, err)
+	}
 	if refs, err := source.Refs(t.Context(), server.URL+"/repo", "refs/heads/\nref-prefix refs/"); err == nil {
 		t.Errorf("a prefix of two lines lists %v", refs)
 	}

@@ -31,11 +31,14 @@ func (s *Source) Refs(ctx context.Context, repository string, prefixes ...string
 }
 
 func (r *remote) refs(ctx context.Context, prefixes []string) (refs []check.Ref, err error) {
+	if len(prefixes) == 0 { // which to a server means all
+		return nil, nil
+	}
 	req := beginCommand(r.can, "ls-refs")
 	req = gitobj.AppendPacket(req, "peel\n")
 	req = gitobj.AppendPacket(req, "symrefs\n")
 	for _, p := range prefixes {
-		if len(p) > crowdedName || strings.ContainsAny(p, "\x00\n") {
+		if len(p) > maxName || strings.ContainsAny(p, "\x00\n") {
 			return nil, fmt.Errorf("ref prefix %.100q: not a name", p)
 		}
 		req = gitobj.AppendPacket(req, "ref-prefix "+p+"\n")
@@ -70,8 +73,8 @@ func readRefs(answer *gitobj.PacketReader) ([]check.Ref, error) {
 	}
 }
 
-// crowdedName is the longest name that file systems, and so git, let stand.
-const crowdedName = 4096
+// maxName is the longest name that file systems, and so git, let stand.
+const maxName = 4096
 
 // parseRef reads "ID NAME [symref-target:NAME] [peeled:ID]".
 func parseRef(line string) (check.Ref, error) {
@@ -107,6 +110,6 @@ func parseRef(line string) (check.Ref, error) {
 // plausibleRef holds what git itself demands of names (git-check-ref-format), as
 // far as it matters to whoever shows them.
 func plausibleRef(name string) bool {
-	return (name == "HEAD" || strings.HasPrefix(name, "refs/")) && len(name) <= crowdedName &&
+	return (name == "HEAD" || strings.HasPrefix(name, "refs/")) && len(name) <= maxName &&
 		!strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f })
 }

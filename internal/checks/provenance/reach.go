@@ -287,6 +287,11 @@ func (s *search) unread(what string) { s.out.Unread = cmp.Or(s.out.Unread, what)
 // a workspace are often called by the last part of their name.
 func versionTags(name, version string) []string {
 	version = withoutBuild(version)
+	// What no ref may hold (git-check-ref-format) is no release's; archives may say anything.
+	forbidden := func(r rune) bool { return r <= ' ' || r == 0x7f || strings.ContainsRune(`~^:?*[\`, r) }
+	if len(name)+len(version) > 500 || strings.ContainsFunc(name+version, forbidden) {
+		return nil
+	}
 	names := []string{name, strings.ReplaceAll(name, "-", "_"), name[strings.LastIndexAny(name, "-_")+1:]}
 	var tags []string
 	add := func(pattern, name string) {

@@ -194,6 +194,15 @@ func TestVersionTags(t *testing.T) {
 	}
 }
 
+// What an archive says of itself does not get into a request.
+func TestVersionTagsHostile(t *testing.T) {
+	for _, version := range []string{"1.0.0\nref-prefix refs/", "1.0.0\x00", "1 0", "^1", strings.Repeat("1", 5000)} {
+		if got := versionTags("demo", version); got != nil {
+			t.Errorf("%.20q has tags %.100q", version, got)
+		}
+	}
+}
+
 func TestEndsIn(t *testing.T) {
 	tests := map[string]bool{
 		"refs/tags/frameworks-1.2.3": true, "refs/tags/haiku/v1.2.3": true, "refs/tags/1.2.3": true, "refs/tags/r1.2.3": true,
