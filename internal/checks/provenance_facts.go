@@ -1,6 +1,7 @@
 package checks
 
 import (
+	"strings"
 	"time"
 
 	"github.com/cratefence/cratefence/internal/checks/provenance"
@@ -105,6 +106,8 @@ const (
 	maxFactFiles    = 200
 	maxFactSettings = 200
 	maxFactNotes    = 100
+	maxFactLinks    = 20
+	maxFactText     = 600 // bytes of one text
 )
 
 // takeFacts takes what a comparison measured.
@@ -114,12 +117,12 @@ func (p *provenanceReport) takeFacts(r *provenance.Result) {
 	f.OriginalManifest, f.Workspace = r.Manifest.Original, r.Manifest.Workspace
 	f.ManifestDifferences, f.Settings = len(r.Manifest.Differences), p.settingFacts(r.Manifest.Differences)
 	for _, note := range r.Manifest.Notes[:min(len(r.Manifest.Notes), maxFactNotes)] {
-		f.ManifestNotes = append(f.ManifestNotes, note.Message)
+		f.ManifestNotes = append(f.ManifestNotes, shortened(note.Message))
 	}
-	f.Missing, f.MissingExplained = r.Missing.Unexplained, r.Missing.Explained
+	f.Missing, f.MissingExplained = allShortened(r.Missing.Unexplained), r.Missing.Explained
 	f.Lock = lockFacts(r.Lock)
-	for _, l := range r.Submodules {
-		f.Submodules = append(f.Submodules, ProvenanceSubmodule{Path: l.Path, Commit: l.Commit.String(), Repository: l.URL})
+	for _, l := range r.Submodules[:min(len(r.Submodules), maxFactLinks)] {
+		f.Submodules = append(f.Submodules, ProvenanceSubmodule{Path: shortened(l.Path), Commit: l.Commit.String(), Repository: l.URL})
 	}
 	f.Files = map[provenance.Kind]int{}
 	for _, source := range []bool{true, false} {
@@ -140,4 +143,21 @@ func fileFacts(f provenance.File) ProvenanceFile {
 		facts.Diff = f.Diff.Unified
 	}
 	return facts
+}
+
+// shortened cuts a text from a crate or repository, so that no single one can
+// push all facts over their limit.
+func shortened(s string) string {
+	if len(s) <= maxFactText {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxFactText], "") + "…"
+}
+
+func allShortened(texts []string) []string {
+	var all []string
+	for _, s := range texts {
+		all = append(all, shortened(s))
+	}
+	return all
 }

@@ -65,7 +65,7 @@ func lockFacts(l *provenance.Lock) *ProvenanceLock {
 	}
 	facts := &ProvenanceLock{InRepository: l.InRepository, Entries: l.Entries}
 	for _, d := range l.Differences[:min(len(l.Differences), maxLockEntries)] {
-		name := d.Package.Name + " " + d.Package.Version
+		name := shortened(d.Package.Name + " " + d.Package.Version)
 		switch {
 		case d.Kind.Contradicts():
 			facts.Contradicted = append(facts.Contradicted, name)

@@ -50,11 +50,11 @@ func (p *provenanceReport) reach(ctx context.Context) error {
 		return nil
 	}
 	facts := &ProvenanceReach{
-		Grade: found.Grade, Refs: found.Refs, Tip: found.Tip, DefaultBranch: found.DefaultBranch, Unread: found.Unread,
+		Grade: found.Grade, Refs: allShortened(found.Refs), Tip: found.Tip, DefaultBranch: shortened(found.DefaultBranch), Unread: found.Unread,
 	}
 	for _, tag := range found.VersionTags {
 		if tag.Commit != p.source.snapshot.Commit().ID {
-			facts.VersionTags = append(facts.VersionTags, tag.Name)
+			facts.VersionTags = append(facts.VersionTags, shortened(tag.Name))
 		}
 	}
 	p.facts.Reach, p.versionTags = facts, found.VersionTags

@@ -155,8 +155,8 @@ func (p *provenanceReport) fromOriginal(d provenance.Difference) bool {
 func (p *provenanceReport) settingFacts(all []provenance.Difference) (facts []ProvenanceSetting) {
 	for _, d := range all[:min(len(all), maxFactSettings)] {
 		s := ProvenanceSetting{
-			Path: manifest.Dotted(d.Path), Origin: d.Git, Published: d.Published, From: "repository",
-			Class: string(d.Class), Known: string(d.Known), Text: p.settingMessage(d),
+			Path: shortened(manifest.Dotted(d.Path)), Origin: shortened(d.Git), Published: shortened(d.Published), From: "repository",
+			Class: string(d.Class), Known: string(d.Known), Text: shortened(p.settingMessage(d)),
 		}
 		if p.fromOriginal(d) {
 			s.From = crate.ManifestOrigFile

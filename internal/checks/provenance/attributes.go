@@ -82,13 +82,13 @@ func parseAttributes(folder string, data []byte) (all attributes) {
 }
 
 // value returns the value that an attribute has for a file; "" where it has none.
-func (a attributes) value(file, name string) (value string) {
+func (a attributes) value(m *matcher, file, name string) (value string) {
 	for _, line := range a {
 		inFolder, ok := file, true
 		if line.folder != "" {
 			inFolder, ok = strings.CutPrefix(file, line.folder+"/")
 		}
-		if !ok || !line.pattern.matches(inFolder, false) {
+		if !ok || !m.matches(line.pattern, inFolder, false) {
 			continue
 		}
 		for _, set := range line.set {

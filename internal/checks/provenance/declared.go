@@ -37,7 +37,7 @@ func (c *comparison) findDeclared() {
 		return
 	}
 	for i, f := range c.out.Files {
-		if (f.Kind == Modified || f.Kind == Unknown) && matchesBelow(valid, f.Path) {
+		if (f.Kind == Modified || f.Kind == Unknown) && c.matcher.matchesBelow(valid, f.Path) {
 			c.out.Files[i].Kind = Declared
 		}
 	}
@@ -67,9 +67,10 @@ func (c *comparison) reachesTooFar(p pattern) bool {
 		}
 	}
 	only := []pattern{p}
-	if slices.ContainsFunc(pinned, func(file string) bool { return matchesBelow(only, file) }) {
+	if slices.ContainsFunc(pinned, func(file string) bool { return c.matcher.matchesBelow(only, file) }) {
 		return true
 	}
 	// A pattern that would take any name at all below src covers all of it.
-	return strings.Trim(path.Join(p.parts...), "*/") == "" || matchesBelow(only, "src/\x01") || matchesBelow(only, "src/\x01.rs")
+	return strings.Trim(path.Join(p.parts...), "*/") == "" || c.matcher.matchesBelow(only, "src/\x01") ||
+		c.matcher.matchesBelow(only, "src/\x01.rs") || c.matcher.exhausted()
 }

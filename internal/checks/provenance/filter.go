@@ -34,12 +34,12 @@ func (c *comparison) unfilter(ctx context.Context) error {
 	var stored []int
 	for _, i := range modified {
 		f := &c.out.Files[i]
-		if name := attributes.value(f.At, "working-tree-encoding"); name != "" {
+		if name := attributes.value(&c.matcher, f.At, "working-tree-encoding"); name != "" {
 			if isTranscoded(c.in.Archive.Files[i].Data, name, f.git) {
 				f.Kind = Transcoded
 			}
 		}
-		if attributes.value(f.At, "filter") == "lfs" && len(stored) < batch {
+		if attributes.value(&c.matcher, f.At, "filter") == "lfs" && len(stored) < batch {
 			stored = append(stored, i)
 		}
 	}

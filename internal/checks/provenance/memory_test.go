@@ -24,7 +24,7 @@ type memory struct {
 	blobs    map[gitobj.ID][]byte
 	requests [][]gitobj.ID
 	kept     map[gitobj.ID]bool // what was asked for before
-	broken   error // what every request for files ends with, if set
+	broken   error              // what every request for files ends with, if set
 }
 
 func (m *memory) URL() string                    { return "https://example.org/o/r" }

@@ -54,6 +54,9 @@ func (c *comparison) findMissing() {
 	if folder := c.tree.at(c.out.Path); folder != nil {
 		s.folder(folder, "")
 	}
+	if c.matcher.exhausted() { // patterns that are made to take time explain nothing
+		*s.out = Missing{Explained: map[Reason]int{}}
+	}
 	slices.Sort(s.out.Unexplained)
 }
 
@@ -111,9 +114,9 @@ func (s *missingSearch) below(folder *gitobj.Tree, at string) {
 
 func (s *missingSearch) lacking(file string) {
 	switch {
-	case len(s.include) > 0 && !matchesBelow(s.include, file):
+	case len(s.include) > 0 && !s.c.matcher.matchesBelow(s.include, file):
 		s.out.Explained[NotIncluded]++
-	case len(s.include) == 0 && matchesBelow(s.exclude, file):
+	case len(s.include) == 0 && s.c.matcher.matchesBelow(s.exclude, file):
 		s.out.Explained[Excluded]++
 	case topFolder(file) == "target":
 		s.out.Explained[BuildOutput]++

@@ -16,6 +16,7 @@ const (
 // describes it. Cargo reads include and exclude so, too.
 type pattern struct {
 	parts   []string // "**" for any number of folders
+	size    int      // of the line
 	negated bool
 	folder  bool // matches folders only
 }
@@ -39,6 +40,7 @@ func parsePattern(line string) (p pattern, ok bool) {
 	for part := range strings.SplitSeq(strings.TrimPrefix(line, "/"), "/") {
 		p.parts = append(p.parts, strings.ReplaceAll(part, "[!", "[^"))
 	}
+	p.size = len(line)
 	return p, line != ""
 }
 
@@ -51,10 +53,21 @@ func parsePatterns(lines []string) (all []pattern) {
 	return all
 }
 
-// matches reports whether the pattern matches a path itself, not what lies below
+// A matcher matches patterns until it has done as much work as any honest crate
+// gives: then nothing matches any more.
+type matcher struct {
+	work int // in bytes of patterns times bytes of paths
+}
+
+const maxMatching = 1 << 29
+
+func (m *matcher) exhausted() bool { return m.work > maxMatching }
+
+// matches reports whether a pattern matches a path itself, not what lies below
 // what it matches.
-func (p pattern) matches(at string, folder bool) bool {
-	return (folder || !p.folder) && matchParts(p.parts, strings.Split(at, "/"))
+func (m *matcher) matches(p pattern, at string, folder bool) bool {
+	m.work += p.size * len(at)
+	return !m.exhausted() && (folder || !p.folder) && matchParts(p.parts, strings.Split(at, "/"))
 }
 
 // matchParts takes time that grows with the product of the lengths: from[i] says
@@ -81,11 +94,11 @@ func matchParts(parts, names []string) bool {
 
 // matchesBelow reports whether the last pattern that matches a file, or else the
 // nearest folder above it that any matches, is not a negated one.
-func matchesBelow(all []pattern, file string) bool {
+func (m *matcher) matchesBelow(all []pattern, file string) bool {
 	folder := false
 	for at := file; at != ""; at, folder = parent(at), true {
 		for i := len(all) - 1; i >= 0; i-- {
-			if all[i].matches(at, folder) {
+			if m.matches(all[i], at, folder) {
 				return !all[i].negated
 			}
 		}

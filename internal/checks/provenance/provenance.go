@@ -73,9 +73,10 @@ func Compare(ctx context.Context, in Input) (*Result, error) {
 
 // A comparison is one run of Compare.
 type comparison struct {
-	in   Input
-	out  Result
-	tree tree
+	in      Input
+	out     Result
+	tree    tree
+	matcher matcher
 
 	// published is the manifest that cargo reads; nil where it cannot be read,
 	// which is the archive check's to say.

@@ -21,8 +21,9 @@ type Diff struct {
 }
 
 const (
-	maxEdits = 400 // beyond, all between the common beginning and end is shown as replaced
-	around   = 3   // lines shown around a change
+	maxEdits = 400        // beyond, all between the common beginning and end is shown as replaced
+	maxSteps = 20_000_000 // lines compared: fewer edits are looked for in longer texts
+	around   = 3          // lines shown around a change
 )
 
 // An edit is a stretch of lines of the old text that a stretch of the new one
@@ -80,7 +81,8 @@ func myers(a, b [][]byte) []edit {
 	furthest := make([]int, 2*maxEdits+3) // by diagonal, from -maxEdits-1
 	at := func(v []int, k int) *int { return &v[k+maxEdits+1] }
 	var history [][]int
-	for d := 0; d <= maxEdits; d++ {
+	most := min(maxEdits, maxSteps/(len(a)+len(b)))
+	for d := 0; d <= most; d++ {
 		history = append(history, slices.Clone(furthest))
 		for k := -d; k <= d; k += 2 {
 			x := *at(furthest, k-1) + 1
