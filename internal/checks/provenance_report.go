@@ -142,9 +142,10 @@ func (p *provenanceReport) title(r *provenance.Result) string {
 		return p.unsettled[0].Message
 	}
 	same, differ := 0, 0
+	changed := slices.ContainsFunc(r.Manifest.Differences, edited)
 	for _, f := range r.Files {
 		switch {
-		case f.Kind == provenance.Generated:
+		case f.Kind == provenance.Generated || f.Kind == provenance.Edited && !changed: // "the manifest"
 		case f.Kind.Differs() || f.Kind == provenance.Edited:
 			differ++
 		default:
@@ -155,7 +156,7 @@ func (p *provenanceReport) title(r *provenance.Result) string {
 	if differ > 0 {
 		title = fmt.Sprintf("%d of %s", same, counted(same+differ, "file"))
 	}
-	if differ == 0 && !slices.ContainsFunc(r.Manifest.Differences, edited) {
+	if differ == 0 && !changed {
 		title += " and the manifest match " + p.place() + p.reached() + p.guessed()
 		if !p.has(check.LevelWarning) {
 			title = "Verified: " + title

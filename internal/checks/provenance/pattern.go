@@ -59,7 +59,7 @@ type matcher struct {
 	work int // in bytes of patterns times bytes of paths
 }
 
-const maxMatching = 1 << 29
+const maxMatching = 1 << 27
 
 func (m *matcher) exhausted() bool { return m.work > maxMatching }
 
@@ -96,7 +96,7 @@ func matchParts(parts, names []string) bool {
 // nearest folder above it that any matches, is not a negated one.
 func (m *matcher) matchesBelow(all []pattern, file string) bool {
 	folder := false
-	for at := file; at != ""; at, folder = parent(at), true {
+	for at := file; at != "" && !m.exhausted(); at, folder = parent(at), true {
 		for i := len(all) - 1; i >= 0; i-- {
 			if m.matches(all[i], at, folder) {
 				return !all[i].negated
