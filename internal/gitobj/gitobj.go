@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"sync"
 
 	"github.com/pjbgf/sha1cd"
 )
@@ -69,7 +70,9 @@ func (id *ID) UnmarshalText(text []byte) error {
 // BlobID returns the id that git gives to a file of this content. It detects
 // known SHA-1 collision attacks; collision reports one.
 func BlobID(data []byte) (id ID, collision bool) {
-	return newHasher().object(Blob, data)
+	h := hashers.Get().(*hasher)
+	defer hashers.Put(h)
+	return h.object(Blob, data)
 }
 
 // A hasher computes ids one after another.
@@ -78,6 +81,9 @@ type hasher struct {
 	header [32]byte
 	sum    [len(ID{})]byte
 }
+
+// hashers are those at rest.
+var hashers = sync.Pool{New: func() any { return newHasher() }}
 
 func newHasher() *hasher {
 	return &hasher{sha: sha1cd.New().(sha1cd.CollisionResistantHash)}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 )
 
 // maxRatio is how much deflate can shrink at best (zlib's technical notes).
@@ -17,13 +18,17 @@ type inflater struct {
 	z   io.ReadCloser // nil before the first
 }
 
+// inflaters are those at rest: most packs are smaller than an inflater's tables.
+var inflaters = sync.Pool{New: func() any { return new(inflater) }}
+
 // inflate returns the content of the zlib stream at the start of src, which must
 // have the size declared, and the bytes that the stream takes.
 func (f *inflater) inflate(src []byte, size int64) (data []byte, used int, err error) {
 	if size > maxRatio*int64(len(src)) {
 		return nil, 0, fmt.Errorf("%d bytes cannot come from %d: %w", size, len(src), ErrFormat)
 	}
-	f.src.Reset(src) // an io.ByteReader: nothing behind the stream is read
+	f.src.Reset(src)       // an io.ByteReader: nothing behind the stream is read
+	defer f.src.Reset(nil) // so that an inflater at rest keeps no pack
 	if f.z == nil {
 		f.z, err = zlib.NewReader(&f.src)
 	} else {

@@ -37,7 +37,8 @@ type Bases func(ID) (Kind, []byte, bool)
 // must be self-contained; a pack that needs others than there are is ErrMissing,
 // and ErrFormat.
 func ReadPack(data []byte, lim PackLimits, bases Bases) (*Pack, error) {
-	r := &packReader{limits: lim, left: lim.Inflated, bases: bases}
+	r := &packReader{limits: lim, left: lim.Inflated, bases: bases, inflater: inflaters.Get().(*inflater)}
+	defer inflaters.Put(r.inflater)
 	entries, err := r.entries(data)
 	if err != nil {
 		return nil, fmt.Errorf("read pack: %w", err)
@@ -117,7 +118,7 @@ type packReader struct {
 	limits   PackLimits
 	left     int64 // bytes that may still be inflated
 	bases    Bases
-	inflater inflater
+	inflater *inflater
 }
 
 const packHeader = 12

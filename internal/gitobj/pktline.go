@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 )
 
 // MaxPacket is the longest pkt-line, its four digits of length included.
@@ -22,8 +23,9 @@ const (
 
 // A PacketReader reads pkt-lines (gitprotocol-common, gitprotocol-v2).
 type PacketReader struct {
-	r   io.Reader
-	buf [MaxPacket]byte
+	r    io.Reader
+	head [4]byte
+	buf  []byte // grows with the packets: most answers hold none of the longest
 }
 
 // NewPacketReader returns a reader of the pkt-lines in r, from which it reads
@@ -34,7 +36,7 @@ func NewPacketReader(r io.Reader) *PacketReader { return &PacketReader{r: r} }
 // error is io.EOF where the stream ends between packets; other errors of the
 // stream are passed on wrapped.
 func (p *PacketReader) Next() (PacketKind, []byte, error) {
-	head := p.buf[:4]
+	head := p.head[:]
 	if _, err := io.ReadFull(p.r, head); err != nil {
 		if errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 			return 0, nil, io.EOF
@@ -48,7 +50,8 @@ func (p *PacketReader) Next() (PacketKind, []byte, error) {
 	case n < 3:
 		return FlushPacket + PacketKind(n), nil, nil
 	}
-	data := p.buf[4:n]
+	p.buf = slices.Grow(p.buf[:0], n-len(head))
+	data := p.buf[:n-len(head)]
 	if _, err := io.ReadFull(p.r, data); err != nil {
 		return 0, nil, cutShort(err)
 	}
