@@ -63,11 +63,12 @@ func beginCommand(can abilities, command string) []byte {
 // fetch sends a request and reads the pack that answers it.
 func (r *remote) fetch(ctx context.Context, client *http.Client, f fetchRequest) (pack *gitobj.Pack, err error) {
 	err = r.post(ctx, client, f.encode(r.can), func(answer *gitobj.PacketReader) error {
-		data, err := readPack(answer)
-		if err != nil {
+		data, leave := takePack()
+		defer leave()
+		if err := readPack(answer, data); err != nil {
 			return err
 		}
-		if pack, err = gitobj.ReadPack(data, r.source.limits.Pack, f.bases); err != nil {
+		if pack, err = gitobj.ReadPack(data.Bytes(), r.source.limits.Pack, f.bases); err != nil {
 			return formatError(err)
 		}
 		return nil

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 
 	"github.com/cratefence/cratefence/internal/check"
 	"github.com/cratefence/cratefence/internal/gitobj"
@@ -17,33 +18,51 @@ const (
 	bandError    = 3
 )
 
-// readPack reads the answer to a fetch up to its end and returns the pack in it,
-// unread.
-func readPack(r *gitobj.PacketReader) ([]byte, error) {
-	if err := skipToPack(r); err != nil {
-		return nil, err
+// packs are buffers at rest. What is read from a pack is inflated, and keeps none
+// of its bytes.
+var packs = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// maxPackAtRest is the bytes up to which a buffer is used again: most packs are of
+// a few kilobytes.
+const maxPackAtRest = 1 << 20
+
+// takePack gives out an empty buffer; leave takes it back.
+func takePack() (pack *bytes.Buffer, leave func()) {
+	pack = packs.Get().(*bytes.Buffer)
+	pack.Reset()
+	return pack, func() {
+		if pack.Cap() <= maxPackAtRest {
+			packs.Put(pack)
+		}
 	}
-	var pack bytes.Buffer
+}
+
+// readPack reads the answer to a fetch up to its end and adds the pack in it to
+// pack, unread.
+func readPack(r *gitobj.PacketReader, pack *bytes.Buffer) error {
+	if err := skipToPack(r); err != nil {
+		return err
+	}
 	for {
 		kind, data, err := r.Next()
 		switch {
 		case err == io.EOF:
-			return nil, fmt.Errorf("%w: pack cut short", check.ErrRepositoryProtocol)
+			return fmt.Errorf("%w: pack cut short", check.ErrRepositoryProtocol)
 		case err != nil:
-			return nil, err
+			return err
 		case kind == gitobj.FlushPacket || kind == gitobj.EndPacket:
-			return pack.Bytes(), nil
+			return nil
 		case kind != gitobj.DataPacket || len(data) == 0:
-			return nil, fmt.Errorf("%w: packet without a band", check.ErrRepositoryProtocol)
+			return fmt.Errorf("%w: packet without a band", check.ErrRepositoryProtocol)
 		}
 		switch data[0] {
 		case bandData:
 			pack.Write(data[1:])
 		case bandProgress:
 		case bandError:
-			return nil, serverError(string(data[1:]))
+			return serverError(string(data[1:]))
 		default:
-			return nil, fmt.Errorf("%w: band %d", check.ErrRepositoryProtocol, data[0])
+			return fmt.Errorf("%w: band %d", check.ErrRepositoryProtocol, data[0])
 		}
 	}
 }
