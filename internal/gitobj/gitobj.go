@@ -6,6 +6,7 @@
 package gitobj
 
 import (
+	"bytes"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -75,6 +76,27 @@ func BlobID(data []byte) (id ID, collision bool) {
 	return h.object(Blob, data)
 }
 
+// ReplacedBlobID is BlobID of data with all of from replaced by to, which is not
+// made for it: data may be large. It gives none where there is nothing to replace.
+func ReplacedBlobID(data, from, to []byte) (id ID, replaced bool) {
+	n := bytes.Count(data, from)
+	if n == 0 {
+		return ID{}, false
+	}
+	h := hashers.Get().(*hasher)
+	defer hashers.Put(h)
+	h.begin(Blob, len(data)+n*(len(to)-len(from)))
+	for range n {
+		before, after, _ := bytes.Cut(data, from)
+		h.sha.Write(before)
+		h.sha.Write(to)
+		data = after
+	}
+	h.sha.Write(data)
+	id, _ = h.take()
+	return id, true
+}
+
 // A hasher computes ids one after another.
 type hasher struct {
 	sha    sha1cd.CollisionResistantHash
@@ -90,14 +112,19 @@ func newHasher() *hasher {
 }
 
 func (h *hasher) object(k Kind, data []byte) (id ID, collision bool) {
+	h.begin(k, len(data))
+	h.sha.Write(data)
+	return h.take()
+}
+
+// begin writes what git hashes before an object's bytes.
+func (h *hasher) begin(k Kind, size int) {
 	header := append(h.header[:0], k...)
 	header = append(header, ' ')
-	header = strconv.AppendInt(header, int64(len(data)), 10)
+	header = strconv.AppendInt(header, int64(size), 10)
 	header = append(header, 0)
 	h.sha.Reset()
 	h.sha.Write(header)
-	h.sha.Write(data)
-	return h.take()
 }
 
 func (h *hasher) take() (id ID, collision bool) {

@@ -14,8 +14,7 @@ func (c *comparison) findElsewhere() {
 	wanted := map[gitobj.ID][]int{}
 	for i, f := range c.out.Files {
 		if (f.Kind == Unknown || f.Kind == Modified || f.Kind == Declared) && f.Size > 0 {
-			id := blobID(c.in.Archive.Files[i].Data)
-			wanted[id] = append(wanted[id], i)
+			wanted[f.id] = append(wanted[f.id], i)
 		}
 	}
 	if len(wanted) == 0 {

@@ -61,6 +61,7 @@ type File struct {
 	Diff *Diff
 	Size int
 
+	id  gitobj.ID // of its bytes; zero for what is Generated
 	git gitobj.ID // of what it was Modified from; zero in a submodule
 }
 
@@ -108,6 +109,7 @@ func (c *comparison) compareLiteral(f crate.File) (file File, settled bool) {
 		file.Kind = Collides
 		return file, true
 	}
+	file.id = id
 	at := c.inRepository(f.Path)
 	e, ok := c.tree.literal(at)
 	if !ok || e.ID != id {

@@ -95,7 +95,7 @@ func (c *comparison) byID(manifests []candidate) (folder string, ok bool) {
 	if c.originalFile == nil {
 		return "", false
 	}
-	ids := spellings(c.originalFile.Data)
+	ids := slices.Values(slices.Collect(spellings(c.originalFile.Data))) // made once for all manifests
 	for _, m := range manifests {
 		if _, ok := spelled(ids, m.id); ok {
 			return m.folder, true

@@ -294,19 +294,19 @@ func versionTags(name, version string) []string {
 	}
 	names := []string{name, strings.ReplaceAll(name, "-", "_"), name[strings.LastIndexAny(name, "-_")+1:]}
 	var tags []string
-	add := func(pattern, name string) {
-		tag := tagPrefix + strings.NewReplacer("N", name, "V", version).Replace(pattern)
+	add := func(name, between string) {
+		tag := tagPrefix + name + between + version
 		if !slices.Contains(tags, tag) {
 			tags = append(tags, tag)
 		}
 	}
 	for _, name := range names {
-		for _, pattern := range []string{"N-vV", "N-V", "N_vV", "N_V", "N/vV", "Nv/V", "N/V", "N@vV", "N@V"} {
-			add(pattern, name)
+		for _, between := range []string{"-v", "-", "_v", "_", "/v", "v/", "/", "@v", "@"} {
+			add(name, between)
 		}
 	}
-	for _, pattern := range []string{"vV", "V", "v/V"} {
-		add(pattern, "")
+	for _, before := range []string{"v", "", "v/"} {
+		add("", before)
 	}
 	return tags
 }

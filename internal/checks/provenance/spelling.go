@@ -2,6 +2,7 @@ package provenance
 
 import (
 	"bytes"
+	"iter"
 	"regexp"
 
 	"github.com/cratefence/cratefence/internal/gitobj"
@@ -18,28 +19,30 @@ type spelling struct {
 // the blob's own id. Any other text between the dollars is somebody's.
 var expanded = regexp.MustCompile(`\$Id: [0-9a-f]{40} \$`)
 
-// spellings returns the ids of a file as it is, and, if it is text, with the line
-// ends of other systems and with its ident keywords folded.
-func spellings(data []byte) []spelling {
-	all := []spelling{{blobID(data), Exact}}
-	if !isText(data) {
-		return all
-	}
-	if other := otherLineEnds(data); len(other) != len(data) {
-		all = append(all, spelling{blobID(other), LineEnds})
-	}
-	if folded := expanded.ReplaceAllLiteral(data, []byte("$Id$")); len(folded) != len(data) {
-		all = append(all, spelling{blobID(folded), Ident})
-		if other := otherLineEnds(folded); len(other) != len(folded) {
-			all = append(all, spelling{blobID(other), Ident})
+// spellings yields the ids of a file as it is, and, if it is text, with the line
+// ends of other systems and with its ident keywords folded. Each is made when
+// asked for: files are large, and the first mostly is the one.
+func spellings(data []byte) iter.Seq[spelling] {
+	return func(yield func(spelling) bool) {
+		if !yield(spelling{blobID(data), Exact}) || !isText(data) {
+			return
+		}
+		if id, ok := otherLineEnds(data); ok && !yield(spelling{id, LineEnds}) || !bytes.Contains(data, []byte("$Id: ")) {
+			return
+		}
+		folded := expanded.ReplaceAllLiteral(data, []byte("$Id$"))
+		if len(folded) == len(data) || !yield(spelling{blobID(folded), Ident}) {
+			return
+		}
+		if id, ok := otherLineEnds(folded); ok {
+			yield(spelling{id, Ident})
 		}
 	}
-	return all
 }
 
 // spelled returns the kind under which one of the spellings has an id.
-func spelled(all []spelling, id gitobj.ID) (Kind, bool) {
-	for _, s := range all {
+func spelled(all iter.Seq[spelling], id gitobj.ID) (Kind, bool) {
+	for s := range all {
 		if s.id == id {
 			return s.kind, true
 		}
@@ -52,13 +55,14 @@ func blobID(data []byte) gitobj.ID {
 	return id
 }
 
-// otherLineEnds writes text as Unix does or, where it is so already, as Windows.
-func otherLineEnds(text []byte) []byte {
-	unix := bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n"))
-	if len(unix) != len(text) {
-		return unix
+// otherLineEnds returns the id of a text written as Unix does or, where it is so
+// already, as Windows; none where it is the same for both.
+func otherLineEnds(text []byte) (gitobj.ID, bool) {
+	windows, unix := []byte("\r\n"), []byte("\n")
+	if id, ok := gitobj.ReplacedBlobID(text, windows, unix); ok {
+		return id, true
 	}
-	return bytes.ReplaceAll(text, []byte("\n"), []byte("\r\n"))
+	return gitobj.ReplacedBlobID(text, unix, windows)
 }
 
 // isText is git's own guess: no NUL near the beginning.
