@@ -185,6 +185,7 @@ func registrySubject(ctx context.Context, cfg Config, out *egress.Egress, name, 
 	release := crate.Release{Name: line.Name, Version: line.Vers, Checksum: line.Cksum}
 	subject := runner.NewSubject(release, bytes.NewReader(data), int64(len(data)), cfg.crateLimits())
 	subject.Index, subject.PublishedAt = &line, line.Pubtime
+	subject.Registry = registryView{client, cfg.crateLimits()}
 	return subject, nil
 }
 

@@ -104,18 +104,59 @@ func (d downloads) fetch(ctx context.Context, name, version, from string, sum cr
 	return data, nil
 }
 
-// indexLines is the registry as checks see it: it says why there is no line.
-type indexLines struct{ client *upstream.Client }
+// registryView is the registry as checks see it: it says why there is no answer.
+type registryView struct {
+	client *upstream.Client
+	limits crate.Limits
+}
 
-func (l indexLines) Line(ctx context.Context, name, version string) (index.Line, error) {
-	line, err := l.client.Line(ctx, name, version)
+func (v registryView) Line(ctx context.Context, name, version string) (index.Line, error) {
+	line, err := v.client.Line(ctx, name, version)
+	return line, whyNoAnswer(err)
+}
+
+func (v registryView) Before(ctx context.Context, name, version string) (string, *crate.Archive, error) {
+	lines, err := v.client.Versions(ctx, name)
+	if err != nil {
+		return "", nil, whyNoAnswer(err)
+	}
+	line, ok := before(lines, version)
+	if !ok {
+		return "", nil, fmt.Errorf("%w: nothing before %s@%s", check.ErrNotInRegistry, name, version)
+	}
+	data, err := v.client.DownloadRelease(ctx, line.Name, line.Vers, line.Cksum)
+	if err != nil {
+		return "", nil, whyNoAnswer(err)
+	}
+	a, err := crate.Read(data, crate.Release{Name: line.Name, Version: line.Vers, Checksum: line.Cksum}, v.limits)
+	return line.Vers, a, err
+}
+
+// before is the line of the greatest version below the one given.
+func before(lines []index.Line, version string) (found index.Line, ok bool) {
+	at, err := crate.ParseVersion(version)
+	if err != nil {
+		return index.Line{}, false
+	}
+	var greatest crate.Version
+	for _, line := range lines {
+		v, err := crate.ParseVersion(line.Vers)
+		if err != nil || v.Compare(at) >= 0 || ok && v.Compare(greatest) < 0 {
+			continue
+		}
+		found, greatest, ok = line, v, true
+	}
+	return found, ok
+}
+
+func whyNoAnswer(err error) error {
 	switch {
 	case errors.Is(err, upstream.ErrNotFound):
-		err = fmt.Errorf("%w: %w", check.ErrNotInRegistry, err)
+		return fmt.Errorf("%w: %w", check.ErrNotInRegistry, err)
 	case errors.Is(err, upstream.ErrUnreachable):
-		err = fmt.Errorf("%w: %w", check.ErrRegistryUnreachable, err)
+		return fmt.Errorf("%w: %w", check.ErrRegistryUnreachable, err)
 	}
-	return line, err
+	return err
 }
 
 // newServiceClient makes a client of the service at base, which the person at

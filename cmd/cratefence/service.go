@@ -122,7 +122,7 @@ func (s *service) assemble(cfg Config) (parts, error) {
 		worker: worker.Config{
 			Intake:   in,
 			Runs:     checkRuns,
-			Releases: s.db, Blobs: blobs, Source: gitsource.New(out, gitsource.DefaultLimits), Index: indexLines{registry}, Limits: cfg.crateLimits(),
+			Releases: s.db, Blobs: blobs, Source: gitsource.New(out, gitsource.DefaultLimits), Registry: registryView{registry, cfg.crateLimits()}, Limits: cfg.crateLimits(),
 			Observe: m.observe, Log: s.log,
 			Checks: cfg.Worker.Checks, Fetches: cfg.Worker.Fetches,
 			FetchTimeout: time.Duration(cfg.Worker.FetchTimeout),

@@ -35,6 +35,9 @@ type Subject struct {
 	// another trouble, and is nil where there is no registry to ask.
 	Index    *index.Line
 	IndexErr error
+	// Registry is the registry itself, for checks that need NeedsRegistry; nil
+	// where there is none to ask.
+	Registry Registry
 	// Attempt is which attempt of this version of the check on this release this
 	// is; 1 is the first, and 0 one that nobody counts or repeats.
 	Attempt int
@@ -132,7 +135,18 @@ var (
 	ErrRepositorySHA256 = fmt.Errorf("%w: SHA-256 object ids", ErrRepositoryProtocol) // its objects have other ids than ours
 )
 
-// Why there is no Subject.Index.
+// A Registry answers for the registry that a release is of. Its errors wrap
+// ErrNotInRegistry or ErrRegistryUnreachable, or are our own trouble. Safe for
+// concurrent use.
+type Registry interface {
+	// Line returns what the index states of a version.
+	Line(ctx context.Context, name, version string) (index.Line, error)
+	// Before returns the release of the greatest version below the one given, as
+	// it was published; it wraps ErrNotInRegistry where there is none.
+	Before(ctx context.Context, name, version string) (before string, a *crate.Archive, err error)
+}
+
+// Why a Registry has no answer.
 var (
 	ErrNotInRegistry       = errors.New("version not in registry's index")
 	ErrRegistryUnreachable = errors.New("registry unreachable") // worth another try

@@ -54,6 +54,8 @@ func runProvenance(ctx context.Context, s *check.Subject) (check.Report, error) 
 		return check.Report{}, err
 	}
 	p.compared(result)
+	p.newDeclarations(ctx, result)
+	p.lockChecksums(ctx, result)
 	p.origin()
 	p.since()
 	return p.finish(p.title(result), p.summary(result), p.metrics(result))

@@ -31,6 +31,11 @@ declares is neutral, and counted in the metric ` + "`unverified_build_files`" + 
 generated = ["pregenerated/**"] # as in .gitignore; never the manifest, a build script, a crate root or all of src
 ` + "```" + `
 
+A declaration that the version before did not have is told apart: it is worth a look.
+
+**Cargo.lock** is read by ` + "`cargo install --locked`" + ` alone. Entries that the repository's does not have were chosen when
+publishing; a checksum that the registry's index or the repository contradicts is a warning.
+
 **Not seen:** whether the code in the repository is any good. A note that the crate was packaged with uncommitted
 changes is recorded as a fact and excuses nothing; that there is none proves nothing.
 

@@ -98,8 +98,12 @@ type ProvenanceLock struct {
 	Entries      int  `json:"entries"`
 	// Resolved are the entries that were chosen when publishing: "itoa 1.0.15".
 	Resolved []string `json:"resolved,omitempty"`
-	// Contradicted are those whose checksum is not the repository's.
+	// Contradicted are those whose checksum is not the repository's, or not the
+	// registry's.
 	Contradicted []string `json:"contradicted,omitempty"`
+	// Asked is for how many entries, of those that nothing in the repository
+	// vouches for, the registry gave a checksum.
+	Asked int `json:"asked,omitempty"`
 }
 
 const (

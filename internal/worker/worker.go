@@ -33,12 +33,6 @@ type Releases interface {
 	ReleaseByID(ctx context.Context, id store.ID) (store.Release, error)
 }
 
-// An Index states what the registry says of a release. Its errors wrap
-// check.ErrNotInRegistry or check.ErrRegistryUnreachable, or are our trouble.
-type Index interface {
-	Line(ctx context.Context, name, version string) (index.Line, error)
-}
-
 // Observer is told of every executed run, for metrics. Safe for concurrent use.
 type Observer func(checkName string, conclusion check.Conclusion, took time.Duration)
 
@@ -49,7 +43,7 @@ type Config struct {
 	Releases Releases
 	Blobs    Blobs
 	Source   check.Source
-	Index    Index // nil: no registry to ask
+	Registry check.Registry // nil: none to ask
 	Limits   crate.Limits
 	Observe  Observer
 	Log      *slog.Logger
@@ -244,7 +238,8 @@ func (w *runWorker) execute(ctx context.Context, begun runs.Begun) (check.Report
 	subject.PublishedAt = release.PublishedAt
 	subject.Source = w.cfg.Source
 	subject.Attempt, subject.Previous = begun.Run.Attempt, begun.Previous
-	if begun.Check.Needs&check.NeedsRegistry != 0 && w.cfg.Index != nil {
+	if begun.Check.Needs&check.NeedsRegistry != 0 && w.cfg.Registry != nil {
+		subject.Registry = w.cfg.Registry
 		subject.Index, subject.IndexErr = w.line(ctx, begun)
 	}
 	return runner.Run(ctx, begun.Check, subject, begun.Timeout)
@@ -255,7 +250,7 @@ func (w *runWorker) execute(ctx context.Context, begun runs.Begun) (check.Report
 func (w *runWorker) line(ctx context.Context, begun runs.Begun) (*index.Line, error) {
 	ctx, cancel := context.WithTimeout(ctx, begun.Timeout/4)
 	defer cancel()
-	line, err := w.cfg.Index.Line(ctx, begun.Run.Crate, begun.Run.Version)
+	line, err := w.cfg.Registry.Line(ctx, begun.Run.Crate, begun.Run.Version)
 	if err != nil {
 		return nil, err
 	}

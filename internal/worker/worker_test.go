@@ -201,6 +201,10 @@ func (r registry) Line(_ context.Context, name, version string) (index.Line, err
 	return index.Line{Name: name, Vers: version}, r.err
 }
 
+func (r registry) Before(context.Context, string, string) (string, *crate.Archive, error) {
+	return "", nil, check.ErrNotInRegistry
+}
+
 func TestSubjectHasWhatTheCheckNeeds(t *testing.T) {
 	type seen struct {
 		Line     bool
@@ -212,7 +216,7 @@ func TestSubjectHasWhatTheCheckNeeds(t *testing.T) {
 	tests := []struct {
 		name  string
 		needs check.Needs
-		index Index
+		index check.Registry
 		want  []seen // by attempt
 	}{
 		{"the index line", check.NeedsRegistry, registry{}, []seen{{Line: true, Attempt: 1}, {Line: true, Attempt: 2, Previous: true}}},
@@ -230,7 +234,7 @@ func TestSubjectHasWhatTheCheckNeeds(t *testing.T) {
 			})
 			probe := cfg.Runs.Checks[0]
 			probe.Needs, probe.Recheck = tt.needs, time.Nanosecond
-			cfg.Index, cfg.Runs.Answers, cfg.Runs.RechecksPerHour = tt.index, db, 10
+			cfg.Registry, cfg.Runs.Answers, cfg.Runs.RechecksPerHour = tt.index, db, 10
 			release := submit(t, cfg)
 			for range 2 {
 				states, err := db.CheckStates(t.Context(), release.ID)

@@ -74,7 +74,7 @@ func (c *lockComparison) compare(p lockfile.Package, own string) {
 		c.add(p, LockItself, "is the crate itself, in another version than git has")
 	case p.Source == "":
 		c.add(p, LockNoPackage, "is locked as a folder beside the crate, and a published crate has none")
-	case !isLockedCratesIO(p.Source):
+	case !FromCratesIO(p.Source):
 		c.add(p, LockOther, "is from %q, which git's lock does not have", p.Source)
 	default:
 		c.fromRegistry(p)
@@ -110,10 +110,11 @@ func (c *lockComparison) add(p lockfile.Package, kind LockKind, format string, a
 
 func lockID(p lockfile.Package) string {
 	source := p.Source
-	if isLockedCratesIO(source) {
+	if FromCratesIO(source) {
 		source = cratesIO[0]
 	}
 	return p.Name + " " + p.Version + " " + source
 }
 
-func isLockedCratesIO(source string) bool { return source != "" && isCratesIO(source) }
+// FromCratesIO reports whether the source of a locked package is crates.io.
+func FromCratesIO(source string) bool { return source != "" && isCratesIO(source) }

@@ -23,7 +23,7 @@ type Declaration struct {
 // findDeclared gives files that differ and are declared their kind.
 func (c *comparison) findDeclared() {
 	d := &c.out.Declaration
-	d.Patterns = declaredPatterns(c.git)
+	d.Patterns = DeclaredIn(c.git)
 	var valid []pattern
 	for _, line := range d.Patterns {
 		p, ok := parsePattern(line)
@@ -43,7 +43,8 @@ func (c *comparison) findDeclared() {
 	}
 }
 
-func declaredPatterns(m *crate.Manifest) (lines []string) {
+// DeclaredIn returns the patterns that a manifest declares; none for a nil one.
+func DeclaredIn(m *crate.Manifest) (lines []string) {
 	if m == nil {
 		return nil
 	}

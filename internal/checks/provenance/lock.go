@@ -15,6 +15,8 @@ type Lock struct {
 	InRepository bool // there is one to compare with
 	Entries      int
 	Differences  []manifest.LockDifference // where InRepository
+	// Unmatched are the entries that nothing in the repository vouches for.
+	Unmatched []lockfile.Package
 	// Err says why the published one cannot be read.
 	Err error
 }
@@ -32,7 +34,7 @@ func (c *comparison) compareLock(ctx context.Context) error {
 		c.out.Lock = &Lock{Err: err}
 		return nil
 	}
-	lock := &Lock{Entries: len(published.Packages)}
+	lock := &Lock{Entries: len(published.Packages), Unmatched: published.Packages}
 	c.out.Lock = lock
 	folder := c.out.Path
 	if c.root != nil {
@@ -46,6 +48,7 @@ func (c *comparison) compareLock(ctx context.Context) error {
 	lock.InRepository = true
 	id := places[at].entry.ID
 	if id == blobID(f.Data) {
+		lock.Unmatched = nil
 		return nil
 	}
 	blobs, err := c.tree.blobs(ctx, []gitobj.ID{id})
@@ -59,5 +62,9 @@ func (c *comparison) compareLock(ctx context.Context) error {
 		return nil
 	}
 	lock.Differences = manifest.CompareLock(published, git, c.in.Name)
+	lock.Unmatched = nil
+	for _, d := range lock.Differences {
+		lock.Unmatched = append(lock.Unmatched, d.Package)
+	}
 	return nil
 }
