@@ -32,6 +32,7 @@ func runProvenance(ctx context.Context, s *check.Subject) (check.Report, error) 
 	case missing != nil:
 		return provenanceUnknown(since(s.Previous, missing.patient(s.Attempt)), ProvenanceFacts{})
 	}
+	reached := p.startReach(ctx)
 	result, err := provenance.Compare(ctx, provenance.Input{
 		Name: releaseName(s), Archive: s.Archive, Snapshot: p.source.snapshot, Source: s.Source, Path: p.source.info.PathInVCS,
 	})
@@ -47,7 +48,8 @@ func runProvenance(ctx context.Context, s *check.Subject) (check.Report, error) 
 		}
 		return provenanceUnknown(missing, p.facts)
 	}
-	if err := p.reach(ctx); err != nil {
+	found, err := reached()
+	if err := p.reach(ctx, found, err); err != nil {
 		return check.Report{}, err
 	}
 	if err := p.lookElsewhere(ctx, result); err != nil {

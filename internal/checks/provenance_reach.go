@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"path"
+	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -31,11 +32,30 @@ func (r *ProvenanceReach) ref() string {
 	return shortRef(r.Refs[0])
 }
 
-// reach asks which branch or tag leads to the commit.
-func (p *provenanceReport) reach(ctx context.Context) error {
-	release := p.subject.Release
-	found, err := provenance.FindReach(ctx, p.subject.Source, p.source.repository, p.source.snapshot.Commit().ID,
-		releaseName(p.subject), release.Version)
+// startReach begins to ask which branch or tag leads to the commit: the
+// comparison may ask for files meanwhile. What it returns waits for the answer.
+func (p *provenanceReport) startReach(ctx context.Context) func() (*provenance.Reach, error) {
+	var found *provenance.Reach
+	var err error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer func() {
+			if broken := recover(); broken != nil { // which nobody else would, off the check's own goroutine
+				err = fmt.Errorf("panic: %v\n%s", broken, debug.Stack())
+			}
+		}()
+		found, err = provenance.FindReach(ctx, p.subject.Source, p.source.repository, p.source.snapshot.Commit().ID,
+			releaseName(p.subject), p.subject.Release.Version)
+	}()
+	return func() (*provenance.Reach, error) {
+		<-done
+		return found, err
+	}
+}
+
+// reach takes down which branch or tag leads to the commit.
+func (p *provenanceReport) reach(ctx context.Context, found *provenance.Reach, err error) error {
 	if err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
