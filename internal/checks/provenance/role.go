@@ -2,8 +2,8 @@ package provenance
 
 import (
 	"bytes"
+	"iter"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -53,13 +53,19 @@ func newRoles(c *comparison) roles {
 			}
 		}
 	}
+	held := map[string]bool{} // names of the crate's files
+	for _, f := range c.in.Archive.Files {
+		held[path.Base(f.Path)] = true
+	}
 	for _, f := range c.in.Archive.Files {
 		if path.Ext(f.Path) == ".rs" && !r.aside(f.Path) {
 			for _, folder := range asideFolders {
 				r.reached[folder] = r.reached[folder] || mentions(f.Data, folder)
 			}
-			for _, name := range takenIn(f.Data) {
-				r.code[name] = true
+			for at := range takenIn(f.Data) {
+				if name := at[bytes.LastIndexByte(at, '/')+1:]; held[string(name)] {
+					r.code[string(name)] = true
+				}
 			}
 		}
 	}
@@ -102,24 +108,52 @@ func inURL(before []byte) bool {
 	return bytes.Contains(before[bytes.LastIndexAny(before, " \t\"<(")+1:], []byte("://"))
 }
 
-// takesIn finds the two ways to take in a file of any name as code; what it
-// captures holds the name. include_str! and include_bytes! take in none.
-var (
-	takesIn = regexp.MustCompile(`(?:\binclude!|\bpath\s*=)[^;]{0,300}`)
-	literal = regexp.MustCompile(`"([^"]*)"`)
-)
+// takingReach is the bytes behind `include!` and `path =` in which the name of what
+// they take in has to stand.
+const takingReach = 1200
 
-func takenIn(source []byte) (names []string) {
-	// Asked first, as the expression is slow, and few files hold either.
-	if !bytes.Contains(source, []byte("include!")) && !bytes.Contains(source, []byte("path")) {
-		return nil
-	}
-	for _, place := range takesIn.FindAll(source, -1) {
-		for _, text := range literal.FindAllSubmatch(place, -1) {
-			names = append(names, path.Base(string(text[1])))
+// takenIn yields what may be the paths of files of any name that source takes in
+// as code: what stands between quotes behind `include!` and `path =`, up to the end
+// of the statement. include_str! and include_bytes! take in none. Each byte is
+// looked at a few times at most, whatever the source is made of.
+func takenIn(source []byte) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		for _, word := range []string{"include!", "path"} {
+			for at, quoted := 0, 0; ; { // quoted is where the last quote was seen
+				i := bytes.Index(source[at:], []byte(word))
+				if i < 0 {
+					break
+				}
+				begin := at + i
+				if at = begin + len(word); !takes(source[:begin], word, source[at:]) {
+					continue
+				}
+				end := min(at+takingReach, len(source))
+				if i := bytes.IndexByte(source[at:end], ';'); i >= 0 {
+					end = at + i
+				}
+				for from := max(at, quoted); from < end; from = quoted {
+					i := bytes.IndexByte(source[from:end], '"')
+					if i < 0 {
+						break
+					}
+					if quoted = from + i + 1; !yield(source[from : from+i]) {
+						return
+					}
+				}
+			}
 		}
 	}
-	return names
+}
+
+// takes reports whether a word is one of its own, and `path` is given a value.
+func takes(before []byte, word string, after []byte) bool {
+	if len(before) > 0 {
+		if c := before[len(before)-1]; c == '_' || '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'z' {
+			return false
+		}
+	}
+	return word != "path" || bytes.HasPrefix(bytes.TrimLeft(after, " \t\n\f\r"), []byte("="))
 }
 
 // source reports whether a file can be built or run.

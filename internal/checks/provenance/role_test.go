@@ -1,0 +1,47 @@
+package provenance
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestTakenIn(t *testing.T) {
+	tests := []struct {
+		source string
+		want   bool // that "x.txt" is among what may be taken in
+	}{
+		{`include!("x.txt");`, true},
+		{`include!(concat!(env!("OUT_DIR"), "x.txt"));`, true},
+		{"#[path\n\t= \"x.txt\"] mod x;", true},
+		{"(include!(\"y\"))\ninclude!(\"x.txt\")", true},
+		{`path = "a" include! path = "x.txt"`, true},
+		{`path = " path = "x.txt"`, true}, // whatever opens and what closes
+		{`include!(` + strings.Repeat(" ", 900) + `"x.txt"`, true},
+		{`include!("x.txt`, false},
+		{`include!(); "x.txt"`, false}, // of another statement
+		{`my_include!("x.txt")`, false},
+		{`mypath = "x.txt"`, false},
+		{`path("x.txt")`, false},
+		{`include_str!("x.txt")`, false},
+		{`"x.txt"`, false},
+	}
+	for _, test := range tests {
+		got := false
+		for name := range takenIn([]byte(test.source)) {
+			got = got || string(name) == "x.txt"
+		}
+		if got != test.want {
+			t.Errorf("takenIn(%.40q) has x.txt: %t, want %t", test.source, got, test.want)
+		}
+	}
+}
+
+// Source that is made to be slow is read once all the same.
+func TestTakenInIsBounded(t *testing.T) {
+	const n = 10_000
+	names := slices.Collect(takenIn([]byte(strings.Repeat(`path="`, n))))
+	if len(names) > n {
+		t.Errorf("%d names in %d quotes", len(names), n)
+	}
+}
