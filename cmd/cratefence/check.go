@@ -70,6 +70,9 @@ func (c *checkCmd) Run(ctx context.Context, t *terminal, cli *cli) error {
 	if err != nil {
 		return err
 	}
+	if subject.Archive != nil {
+		boundMemory(checkGoal(subject.Archive))
+	}
 	subject.Repository = c.Repository
 	subject.Source = gitsource.New(out, gitsource.DefaultLimits)
 
@@ -90,6 +93,10 @@ func (c *checkCmd) Run(ctx context.Context, t *terminal, cli *cli) error {
 	}
 	return nil
 }
+
+// checkGoal is the memory to keep to while a crate is checked: the crate, and what
+// checks need beside it. Where that is little, nothing is to be gained.
+func checkGoal(a *crate.Archive) int64 { return max(a.Unpacked+16<<20, 112<<20) }
 
 // chosen are the checks to run.
 func (c *checkCmd) chosen() ([]*check.Check, error) {

@@ -37,7 +37,7 @@ func (c *serveCmd) Run(ctx context.Context, t *terminal, cli *cli) error {
 	}
 	cfg.Listen = orElse(c.Listen, cfg.Listen)
 	log := newLogger(t.err, cfg.LogFormat)
-	boundMemory(cfg)
+	boundMemory(memoryGoal(cfg))
 	s, err := startService(ctx, cfg, log)
 	if err != nil {
 		return err
@@ -49,9 +49,9 @@ func (c *serveCmd) Run(ctx context.Context, t *terminal, cli *cli) error {
 // boundMemory has garbage collected in time: unpacked crates are large and soon
 // done with, and by default the heap may be twice what is in use. It is a goal
 // and no wall; GOMEMLIMIT in the environment goes before it.
-func boundMemory(cfg Config) {
+func boundMemory(goal int64) {
 	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(memoryGoal(cfg))
+		debug.SetMemoryLimit(goal)
 	}
 }
 

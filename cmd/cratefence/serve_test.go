@@ -5,18 +5,20 @@ import (
 	"runtime/debug"
 	"strings"
 	"testing"
+
+	"github.com/cratefence/cratefence/internal/crate"
 )
 
 func TestBoundMemory(t *testing.T) {
 	before := debug.SetMemoryLimit(-1)
 	defer debug.SetMemoryLimit(before)
 	t.Setenv("GOMEMLIMIT", "off")
-	boundMemory(defaultConfig())
+	boundMemory(memoryGoal(defaultConfig()))
 	if got := debug.SetMemoryLimit(-1); got != before {
 		t.Errorf("limit %d although the environment has one, want %d left", got, before)
 	}
 	t.Setenv("GOMEMLIMIT", "")
-	boundMemory(defaultConfig())
+	boundMemory(memoryGoal(defaultConfig()))
 	if got, want := debug.SetMemoryLimit(-1), int64(5*(64+512)<<20); got != want {
 		t.Errorf("limit %d, want %d: four workers, and one crate on its way in", got, want)
 	}
@@ -24,6 +26,10 @@ func TestBoundMemory(t *testing.T) {
 	absurd.Limits.UnpackedBytes, absurd.Worker.Checks = math.MaxInt64, math.MaxInt
 	if got := memoryGoal(absurd); got != math.MaxInt64 {
 		t.Errorf("limit %d of absurd limits, want none", got)
+	}
+	large := &crate.Archive{Unpacked: 200 << 20}
+	if got, want := checkGoal(large), int64(216<<20); got != want {
+		t.Errorf("limit %d for a check, want %d: the crate, and a little", got, want)
 	}
 }
 
