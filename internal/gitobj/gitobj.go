@@ -6,10 +6,10 @@
 package gitobj
 
 import (
-	"bytes"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"iter"
 	"strconv"
 	"sync"
 
@@ -76,25 +76,20 @@ func BlobID(data []byte) (id ID, collision bool) {
 	return h.object(Blob, data)
 }
 
-// ReplacedBlobID is BlobID of data with all of from replaced by to, which is not
-// made for it: data may be large. It gives none where there is nothing to replace.
-func ReplacedBlobID(data, from, to []byte) (id ID, replaced bool) {
-	n := bytes.Count(data, from)
-	if n == 0 {
-		return ID{}, false
+// PiecesBlobID is BlobID of pieces put together, which is not done for it: files
+// may be large. It asks for the pieces twice.
+func PiecesBlobID(pieces iter.Seq[[]byte]) (id ID, collision bool) {
+	size := 0
+	for piece := range pieces {
+		size += len(piece)
 	}
 	h := hashers.Get().(*hasher)
 	defer hashers.Put(h)
-	h.begin(Blob, len(data)+n*(len(to)-len(from)))
-	for range n {
-		before, after, _ := bytes.Cut(data, from)
-		h.sha.Write(before)
-		h.sha.Write(to)
-		data = after
+	h.begin(Blob, size)
+	for piece := range pieces {
+		h.sha.Write(piece)
 	}
-	h.sha.Write(data)
-	id, _ = h.take()
-	return id, true
+	return h.take()
 }
 
 // A hasher computes ids one after another.

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -104,20 +105,11 @@ func BenchmarkBlobID(b *testing.B) {
 	})
 }
 
-func TestReplacedBlobID(t *testing.T) {
-	tests := []struct{ data, from, to string }{
-		{"a\r\nb\r\n\r\nc", "\r\n", "\n"},
-		{"a\nb\n\nc", "\n", "\r\n"},
-		{"\n", "\n", "\r\n"},
-		{"\r\n", "\r\n", ""},
-	}
-	for _, test := range tests {
-		got, replaced := ReplacedBlobID([]byte(test.data), []byte(test.from), []byte(test.to))
-		if want, _ := BlobID([]byte(strings.ReplaceAll(test.data, test.from, test.to))); got != want || !replaced {
-			t.Errorf("ReplacedBlobID(%q, %q, %q) = %s, %t, want %s", test.data, test.from, test.to, got, replaced, want)
+func TestPiecesBlobID(t *testing.T) {
+	for _, text := range []string{"", "a", "a\r\nb\r\n\r\nc", strings.Repeat("long\n", 1000)} {
+		got, collision := PiecesBlobID(slices.Values(bytes.SplitAfter([]byte(text), []byte("\n"))))
+		if want, _ := BlobID([]byte(text)); got != want || collision {
+			t.Errorf("PiecesBlobID of the lines of %.20q = %s, %t, want %s", text, got, collision, want)
 		}
-	}
-	if _, replaced := ReplacedBlobID([]byte("a\n"), []byte("\r\n"), []byte("\n")); replaced {
-		t.Error("something is replaced that is not there")
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"iter"
 	"regexp"
+	"slices"
 
 	"github.com/cratefence/cratefence/internal/gitobj"
 )
@@ -21,21 +22,62 @@ var expanded = regexp.MustCompile(`\$Id: [0-9a-f]{40} \$`)
 
 // spellings yields the ids of a file as it is, and, if it is text, with the line
 // ends of other systems and with its ident keywords folded. Each is made when
-// asked for: files are large, and the first mostly is the one.
+// asked for, and without a copy: files are large, and the first mostly is the one.
 func spellings(data []byte) iter.Seq[spelling] {
 	return func(yield func(spelling) bool) {
 		if !yield(spelling{blobID(data), Exact}) || !isText(data) {
 			return
 		}
-		if id, ok := otherLineEnds(data); ok && !yield(spelling{id, LineEnds}) || !bytes.Contains(data, []byte("$Id: ")) {
+		from, to := otherLineEnds(data)
+		ends := bytes.Contains(data, from)
+		whole := slices.Values([][]byte{data})
+		if ends && !yield(spelling{piecesID(replaced(whole, from, to)), LineEnds}) {
 			return
 		}
-		folded := expanded.ReplaceAllLiteral(data, []byte("$Id$"))
-		if len(folded) == len(data) || !yield(spelling{blobID(folded), Ident}) {
+		if !bytes.Contains(data, []byte("$Id: ")) || !expanded.Match(data) {
 			return
 		}
-		if id, ok := otherLineEnds(folded); ok {
-			yield(spelling{id, Ident})
+		if yield(spelling{piecesID(folded(data)), Ident}) && ends {
+			yield(spelling{piecesID(replaced(folded(data), from, to)), Ident})
+		}
+	}
+}
+
+// otherLineEnds says what to replace for a text to be written as on Unix or, where
+// it is so already, as on Windows.
+func otherLineEnds(text []byte) (from, to []byte) {
+	windows, unix := []byte("\r\n"), []byte("\n")
+	if bytes.Contains(text, windows) {
+		return windows, unix
+	}
+	return unix, windows
+}
+
+// folded yields the pieces of a text with its ident keywords folded.
+func folded(text []byte) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		rest := text
+		for at := expanded.FindIndex(rest); at != nil; at = expanded.FindIndex(rest) {
+			if !yield(rest[:at[0]]) || !yield([]byte("$Id$")) {
+				return
+			}
+			rest = rest[at[1]:]
+		}
+		yield(rest)
+	}
+}
+
+// replaced yields pieces with all of from replaced, which no two of them share.
+func replaced(pieces iter.Seq[[]byte], from, to []byte) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		for piece := range pieces {
+			for more := true; more; {
+				var before []byte
+				before, piece, more = bytes.Cut(piece, from)
+				if !yield(before) || more && !yield(to) {
+					return
+				}
+			}
 		}
 	}
 }
@@ -55,14 +97,9 @@ func blobID(data []byte) gitobj.ID {
 	return id
 }
 
-// otherLineEnds returns the id of a text written as Unix does or, where it is so
-// already, as Windows; none where it is the same for both.
-func otherLineEnds(text []byte) (gitobj.ID, bool) {
-	windows, unix := []byte("\r\n"), []byte("\n")
-	if id, ok := gitobj.ReplacedBlobID(text, windows, unix); ok {
-		return id, true
-	}
-	return gitobj.ReplacedBlobID(text, unix, windows)
+func piecesID(pieces iter.Seq[[]byte]) gitobj.ID {
+	id, _ := gitobj.PiecesBlobID(pieces)
+	return id
 }
 
 // isText is git's own guess: no NUL near the beginning.
