@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"fmt"
 	"maps"
+	"path"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/cratefence/cratefence/internal/crate"
 )
@@ -29,6 +32,7 @@ const (
 	FlagRegistry  = "other-registry"  // a dependency from elsewhere than crates.io
 	FlagWorkspace = "workspace-table" // [workspace], [patch] or [replace]
 	FlagInherited = "not-inherited"   // workspace = true
+	FlagOutside   = "outside-crate"   // a library, program or build script that is not in the crate's folder
 )
 
 // cargo's comments at the head of a manifest: since 1.20, and since 1.55.
@@ -45,6 +49,7 @@ func Flags(text []byte, m *crate.Manifest, files []string) []Flag {
 	f.recent = f.generated && bytes.Contains(text[:min(len(text), 2048)], headerOf1_55)
 	f.header()
 	f.tables()
+	f.outside()
 	for _, d := range m.Dependencies {
 		f.dependency(d)
 	}
@@ -94,6 +99,33 @@ func (f *flagger) tables() {
 			f.inherited([]string{name})
 		}
 	}
+}
+
+// outside looks for what is built from elsewhere than the crate: cargo would take
+// it from the crate unpacked beside this one, or from the user's disk, whatever
+// the repository has there.
+func (f *flagger) outside() {
+	at := func(file any, path ...string) {
+		if s, ok := file.(string); ok && leadsOut(s) {
+			f.add(FlagOutside, path, false, "%s leads out of the crate, to %q", quote(path), s)
+		}
+	}
+	for _, script := range f.m.Package.Build.Paths {
+		at(script, "package", "build")
+	}
+	at(tableOf(f.m.Raw, "lib")["path"], "lib", "path")
+	programs, _ := f.m.Raw["bin"].([]any)
+	for i, program := range programs {
+		table, _ := program.(map[string]any)
+		at(table["path"], "bin", strconv.Itoa(i), "path")
+	}
+}
+
+// leadsOut reports whether a path leads out of the folder it starts in, on any
+// system.
+func leadsOut(file string) bool {
+	file = path.Clean(slashes(file))
+	return path.IsAbs(file) || file == ".." || strings.HasPrefix(file, "../") || len(file) > 1 && file[1] == ':'
 }
 
 func (f *flagger) inherited(path []string) {

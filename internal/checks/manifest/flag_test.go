@@ -42,6 +42,9 @@ func TestFlags(t *testing.T) {
 		{"workspace of old", name + "[workspace]\n", plain, []string{"no-header 0 true", "workspace-table 3 true"}},
 		{"inherited", recentHeader + name + "version.workspace = true\n[dependencies]\nb.workspace = true\n[lints]\nworkspace = true\n", both,
 			[]string{"not-inherited 6 false", "not-inherited 9 false", "not-inherited 8 false"}},
+		{"what is built from elsewhere", recentHeader + name + "build = [\"build.rs\", \"/proc/x.rs\"]\n[lib]\npath = \"src/../../b-1.0.0/lib.rs\"\n" +
+			"[[bin]]\nname = \"x\"\npath = \"./src/x.rs\"\n[[bin]]\nname = \"y\"\npath = 'C:\\y.rs'\n[[test]]\nname = \"z\"\npath = \"../z.rs\"\n", both,
+			[]string{"outside-crate 6 false", "outside-crate 8 false", "outside-crate 14 false"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
