@@ -15,6 +15,7 @@ import (
 // In doubt a file is source.
 type roles struct {
 	named   map[string]bool // by the manifest, as something to build
+	scripts map[string]bool // build scripts
 	reached map[string]bool // folders of tests or the like that source files mention
 	code    map[string]bool // names of files that source files take in as code
 }
@@ -45,11 +46,14 @@ var asideEnds = []string{".md", ".markdown", ".rst", ".adoc", ".svg", ".png", ".
 var codeEnds = []string{".rs", ".c", ".cc", ".cpp", ".h", ".s", ".o", ".a", ".so", ".dll", ".py", ".sh", ".toml", ".json", ".in"}
 
 func newRoles(c *comparison) roles {
-	r := roles{named: map[string]bool{}, reached: map[string]bool{}, code: map[string]bool{}}
+	r := roles{named: map[string]bool{}, scripts: map[string]bool{"build.rs": true}, reached: map[string]bool{}, code: map[string]bool{}}
 	for _, m := range []*crate.Manifest{c.published, c.original, c.git} {
 		if m != nil {
 			for _, p := range builtPaths(m) {
 				r.named[p] = true
+			}
+			for _, p := range m.Package.Build.Paths {
+				r.scripts[clean(p)] = true
 			}
 		}
 	}
@@ -57,23 +61,60 @@ func newRoles(c *comparison) roles {
 	for _, f := range c.in.Archive.Files {
 		held[path.Base(f.Path)] = true
 	}
-	for _, f := range c.in.Archive.Files {
-		if path.Ext(f.Path) == ".rs" && !r.aside(f.Path) {
-			for _, folder := range asideFolders {
-				r.reached[folder] = r.reached[folder] || mentions(f.Data, folder)
-			}
-			for at := range takenIn(f.Data) {
-				if name := at[bytes.LastIndexByte(at, '/')+1:]; held[string(name)] {
-					r.code[string(name)] = true
-				}
+	// What is taken in takes in more, from folders that were passed by already.
+	read := make([]bool, len(c.in.Archive.Files))
+	for range maxRounds {
+		before := len(r.reached) + len(r.code)
+		for i, f := range c.in.Archive.Files {
+			if !read[i] && r.leads(f.Path) {
+				read[i] = true
+				r.follow(f, held)
 			}
 		}
+		if len(r.reached)+len(r.code) == before {
+			return r
+		}
+	}
+	for _, folder := range asideFolders { // no honest crate's files form such a chain
+		r.reached[folder] = true
 	}
 	return r
 }
 
-// mentions reports whether Rust source may lead into a folder of the crate's
-// root, as `#[path = "../tests/x.rs"]` and `include!` do. Comments and the URLs in
+// maxRounds bounds how often a crate's files are gone through for those that files
+// found before take in.
+const maxRounds = 20
+
+// leadingEnds are languages whose files take in others by their paths.
+var leadingEnds = []string{".rs", ".c", ".cc", ".cpp", ".cxx", ".h", ".hh", ".hpp", ".hxx", ".s", ".inc", ".m", ".mm", ".cu"}
+
+// leads reports whether a file is source that may take in other files.
+func (r roles) leads(file string) bool {
+	if r.named[file] || r.code[path.Base(file)] {
+		return true
+	}
+	return slices.Contains(leadingEnds, strings.ToLower(path.Ext(file))) && !r.aside(file)
+}
+
+// follow notes what a source file takes in. held are the names of the crate's
+// files.
+func (r roles) follow(f crate.File, held map[string]bool) {
+	for _, folder := range asideFolders {
+		// A build script joins paths, of files that it reads or runs.
+		joined := r.scripts[f.Path] && bytes.Contains(f.Data, []byte(`"`+folder+`"`))
+		if !r.reached[folder] && (joined || mentions(f.Data, folder)) {
+			r.reached[folder] = true
+		}
+	}
+	for at := range takenIn(f.Data) {
+		if name := at[bytes.LastIndexByte(at, '/')+1:]; held[string(name)] {
+			r.code[string(name)] = true
+		}
+	}
+}
+
+// mentions reports whether source may lead into a folder of the crate's
+// root, as `#[path = "../tests/x.rs"]`, `include!` and `#include` do. Comments and the URLs in
 // them do not.
 func mentions(source []byte, folder string) bool {
 	name := []byte(folder + "/")
@@ -118,7 +159,7 @@ const takingReach = 1200
 // looked at a few times at most, whatever the source is made of.
 func takenIn(source []byte) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
-		for _, word := range []string{"include!", "path"} {
+		for _, word := range []string{"include", "path"} {
 			for at, quoted := 0, 0; ; { // quoted is where the last quote was seen
 				i := bytes.Index(source[at:], []byte(word))
 				if i < 0 {
@@ -146,14 +187,16 @@ func takenIn(source []byte) iter.Seq[[]byte] {
 	}
 }
 
-// takes reports whether a word is one of its own, and `path` is given a value.
+// takes reports whether a word is one of its own, and `path` is given a value or
+// `include` called as a macro.
 func takes(before []byte, word string, after []byte) bool {
 	if len(before) > 0 {
 		if c := before[len(before)-1]; c == '_' || '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'z' {
 			return false
 		}
 	}
-	return word != "path" || bytes.HasPrefix(bytes.TrimLeft(after, " \t\n\f\r"), []byte("="))
+	sign := map[string]string{"include": "!", "path": "="}[word]
+	return bytes.HasPrefix(bytes.TrimLeft(after, " \t\n\f\r"), []byte(sign))
 }
 
 // source reports whether a file can be built or run.
