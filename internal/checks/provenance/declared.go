@@ -67,6 +67,11 @@ func (c *comparison) reachesTooFar(p pattern) bool {
 			pinned = append(pinned, builtPaths(m)...)
 		}
 	}
+	for _, f := range c.in.Archive.Files { // programs that cargo finds by where they are
+		if dir, name := path.Split(f.Path); path.Ext(name) == ".rs" && (dir == "src/bin/" || name == "main.rs" && path.Dir(path.Clean(dir)) == "src/bin") {
+			pinned = append(pinned, f.Path)
+		}
+	}
 	only := []pattern{p}
 	if slices.ContainsFunc(pinned, func(file string) bool { return c.matcher.matchesBelow(only, file) }) {
 		return true

@@ -141,6 +141,9 @@ func (c *comparison) settle(file *File, data []byte, places map[string]place) {
 		}
 	}
 	for _, p := range c.copiedFrom(file.Path) {
+		if at.state == found { // cargo takes that, and copies nothing over it
+			break
+		}
 		if from := places[p]; from.state == found {
 			if _, ok := spelled(all, from.entry.ID); ok {
 				file.Kind, file.At = Copied, from.path
