@@ -12,31 +12,40 @@ import (
 	"github.com/cratefence/cratefence/internal/crate"
 )
 
-// fileFindings tells the files that are not the repository's.
+// fileFindings tells the files that are not the repository's, those that can be
+// built or run first: a report keeps only so many findings.
 func (p *provenanceReport) fileFindings(r *provenance.Result) {
-	for i, f := range r.Files {
-		level := check.LevelWarning
-		if f.Source {
-			level = check.LevelError
-		}
-		switch f.Kind {
-		case provenance.Modified:
-			p.add(p.modified(f, level))
-		case provenance.Unknown:
-			p.add(p.unknown(f, level, p.subject.Archive.Files[i].Data))
-		case provenance.Collides:
-			p.add(check.Finding{
-				Rule: "sha1-collision", Level: check.LevelError, Path: f.Path,
-				Message: f.Path + " is made to have the git object id of other content",
-				Help:    "No honest file is. Do not use it.",
-			})
-		case provenance.Declared:
-			p.add(declared(f))
+	for _, source := range []bool{true, false} {
+		for i, f := range r.Files {
+			if f.Source == source {
+				p.fileFinding(f, p.subject.Archive.Files[i].Data)
+			}
 		}
 	}
 	p.declarationFindings(r)
 	p.submoduleFindings(r)
 	p.missingFindings(r)
+}
+
+func (p *provenanceReport) fileFinding(f provenance.File, data []byte) {
+	level := check.LevelWarning
+	if f.Source {
+		level = check.LevelError
+	}
+	switch f.Kind {
+	case provenance.Modified:
+		p.add(p.modified(f, level))
+	case provenance.Unknown:
+		p.add(p.unknown(f, level, data))
+	case provenance.Collides:
+		p.add(check.Finding{
+			Rule: "sha1-collision", Level: check.LevelError, Path: f.Path,
+			Message: f.Path + " is made to have the git object id of other content",
+			Help:    "No honest file is. Do not use it.",
+		})
+	case provenance.Declared:
+		p.add(declared(f))
+	}
 }
 
 // declared tells of a file that the author says is generated. One that is built

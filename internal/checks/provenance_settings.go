@@ -107,8 +107,10 @@ func (p *provenanceReport) flag(f manifest.Flag) {
 		Rule: f.Rule, Level: check.LevelError, Message: f.Message, Path: crate.ManifestFile, StartLine: f.Line, EndLine: f.Line,
 		Help: "Publish with cargo, and leave what it packages as it is.",
 	}
+	at := p.subject.PublishedAt
+	old := f.Old && (at.IsZero() || at.Before(indexFromManifest)) // since when nobody publishes with such a cargo
 	switch {
-	case f.Old || f.Rule == manifest.FlagRegistry:
+	case old || f.Rule == manifest.FlagRegistry:
 		finding.Level, finding.Help = check.LevelNote, ""
 	case f.Rule == manifest.FlagHeader || f.Rule == manifest.FlagOriginal:
 		finding.Level = check.LevelWarning

@@ -1,0 +1,126 @@
+package checks
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/cratefence/cratefence/internal/check"
+	"github.com/cratefence/cratefence/internal/crate"
+	"github.com/cratefence/cratefence/internal/cratetest"
+)
+
+// attackedRepository is the demo with more in its manifest, and more files.
+func attackedRepository(settings, files string) string {
+	return strings.Replace(demoRepository, "[dependencies]\nitoa.workspace = true\n", settings+"[dependencies]\nitoa.workspace = true\n", 1) + files
+}
+
+// attackingManifest is what cargo would make of it.
+func attackingManifest(settings string) string {
+	return "-- Cargo.toml --\n" + strings.Replace(demoManifest, "[dependencies.itoa]", settings+"[dependencies.itoa]", 1)
+}
+
+// What is built and is not the repository's is found, wherever it stands and
+// whatever it is called.
+func TestProvenanceAttacks(t *testing.T) {
+	tests := []struct {
+		name            string
+		settings, files string // of the repository
+		published       string // settings; "" for the same
+		changes         string
+		rules           []string
+	}{
+		{
+			name:     "a library and a build script of the crate unpacked beside this one",
+			settings: "build = \"../evil-1.0.0/build.rs\"\n[lib]\npath = \"../evil-1.0.0/lib.rs\"\n",
+			files:    "-- evil-1.0.0/lib.rs --\n-- evil-1.0.0/build.rs --\nfn main() {}\n",
+			rules:    []string{"error outside-crate Cargo.toml:7", "error outside-crate Cargo.toml:9"},
+		},
+		{
+			name:     "a file laid over by the licence",
+			settings: "license-file = \"../fixtures/configure\"\n", published: "license-file = \"configure\"\n",
+			files:   "-- demo/configure --\ntrue\n-- fixtures/configure --\nevil\n",
+			changes: "-- configure --\nevil\n", rules: []string{"error file-modified configure:1"},
+		},
+		{
+			name:  "a file taken in by one that is taken in itself",
+			files: "-- demo/src/a.rs --\n#[path = \"../ci/a.rs\"] mod a;\n-- demo/ci/a.rs --\ninclude!(\"../benches/b.rs\");\n-- demo/benches/b.rs --\n",
+			// A folder that sorts before the source that leads to it.
+			changes: "-- benches/b.rs --\nfn evil() {}\n", rules: []string{"error file-modified benches/b.rs:1"},
+		},
+		{
+			name:    "a header of C",
+			files:   "-- demo/native/a.c --\n#include \"../tests/a.h\"\n-- demo/tests/a.h --\nint a;\n",
+			changes: "-- tests/a.h --\nint evil;\n", rules: []string{"error file-modified tests/a.h:1"},
+		},
+		{
+			name:    "a file that a build script joins a path of",
+			files:   "-- demo/build.rs --\nfn main() { run(root.join(\"docs\").join(\"x.txt\")); }\n-- demo/docs/x.txt --\na\n",
+			changes: "-- docs/x.txt --\nevil\n", rules: []string{"error file-modified docs/x.txt:1"},
+		},
+		{
+			name:    "a document taken in with a blank",
+			files:   "-- demo/src/a.rs --\ninclude !(\"../x.md\");\n-- demo/x.md --\nfn a() {}\n",
+			changes: "-- x.md --\nfn evil() {}\n", rules: []string{"error file-modified x.md:1"},
+		},
+		{
+			name:     "a library that is not called Rust",
+			settings: "[lib]\npath = \"src/lib.inc\"\n", files: "-- demo/src/lib.inc --\n#[path = \"../tests/all.rs\"] mod a;\n",
+			changes: "-- tests/all.rs --\nfn evil() {}\n", rules: []string{"error file-modified tests/all.rs:1"},
+		},
+		{
+			name:     "a program declared as generated",
+			settings: "[package.metadata.provenance]\ngenerated = [\"src/bin/**\"]\n", files: "-- demo/src/bin/x.rs --\nfn main() {}\n",
+			changes: "-- src/bin/x.rs --\nfn evil() {}\n",
+			rules:   []string{"error file-modified src/bin/x.rs:1", "warning declaration-refused Cargo.toml.orig"},
+		},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			f := newForge(t, attackedRepository(test.settings, test.files))
+			settings := test.settings
+			if test.published != "" {
+				settings = test.published
+			}
+			s := f.publish(t, cratetest.Package{Commit: f.repository.Head(), PathInVCS: "demo"}, attackingManifest(settings)+test.changes)
+			r, _ := runCheck(t, s)
+			if diff := cmp.Diff(test.rules, rules(r.Findings)); r.Conclusion != check.Failure || diff != "" {
+				t.Errorf("concludes %s, findings (-want +got):\n%s", r.Conclusion, diff)
+			}
+		})
+	}
+}
+
+// A manifest as cargos of former days published it is nobody's work today.
+func TestProvenanceOfOldToday(t *testing.T) {
+	f := newForge(t, attackedRepository("",
+		"-- demo/Cargo.toml --\n[package]\nname = \"demo\"\nversion = \"1.0.0\"\nreadme = \"../README.md\"\n"+
+			"[dependencies]\nevil = { version = \"1\", path = \"../evil-1.0.0\" }\n"))
+	s := f.publish(t, cratetest.Package{Commit: f.repository.Head(), PathInVCS: "demo"}, "")
+	files := slices.DeleteFunc(slices.Clone(s.Archive.Files), func(file crate.File) bool { return file.Path == crate.ManifestFile })
+	for i := range files {
+		if files[i].Path == crate.ManifestOrigFile {
+			files[i].Path = crate.ManifestFile
+		}
+	}
+	for year, want := range map[int]check.Conclusion{2017: check.Success, 2026: check.Failure} {
+		s.Archive, s.PublishedAt = &crate.Archive{Files: files}, time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC)
+		if r, _ := runCheck(t, s); r.Conclusion != want {
+			t.Errorf("published in %d it concludes %s, %q, %q", year, r.Conclusion, r.Title, rules(r.Findings))
+		}
+	}
+}
+
+// Files that are built are told first: a report keeps only so many findings.
+func TestProvenanceFlood(t *testing.T) {
+	f := newForge(t, attackedRepository("[package.metadata.provenance]\ngenerated = [\"zz/**\"]\n", ""))
+	changes := attackingManifest("[package.metadata.provenance]\ngenerated = [\"zz/**\"]\n") + "-- docs/a.txt --\na\n-- zz/evil.o --\nevil\n"
+	r, _ := runCheck(t, f.publish(t, cratetest.Package{Commit: f.repository.Head(), PathInVCS: "demo"}, changes))
+	want := []string{"warning build-file-declared zz/evil.o", "warning file-unknown docs/a.txt"}
+	if diff := cmp.Diff(want, rules(r.Findings)); diff != "" {
+		t.Errorf("findings (-want +got):\n%s", diff)
+	}
+}
