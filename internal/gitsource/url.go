@@ -7,6 +7,9 @@ import (
 	"net/url"
 	"path"
 	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/net/idna"
 
 	"github.com/cratefence/cratefence/internal/check"
 )
@@ -72,6 +75,9 @@ func parseURL(s string) (*url.URL, error) {
 		return nil, err
 	}
 	u.Scheme, u.Host = strings.TrimSuffix(strings.ToLower(u.Scheme), "+git"), strings.ToLower(u.Host)
+	if err := spellHost(u); err != nil {
+		return nil, err
+	}
 	switch u.Scheme {
 	case "http", "https":
 	case "ssh", "git":
@@ -95,6 +101,23 @@ func parseURL(s string) (*url.URL, error) {
 	}
 	u.Host = strings.TrimPrefix(u.Host, "www.")
 	return u, nil
+}
+
+// spellHost writes a host as it is asked for, in ASCII: in other letters it may
+// look like one that is trusted.
+func spellHost(u *url.URL) error {
+	if !strings.ContainsFunc(u.Host, func(r rune) bool { return r >= utf8.RuneSelf }) {
+		return nil
+	}
+	host, err := idna.Lookup.ToASCII(u.Hostname())
+	if err != nil {
+		return err
+	}
+	if port := u.Port(); port != "" {
+		host += ":" + port
+	}
+	u.Host = host
+	return nil
 }
 
 // dropUser drops a user who has no password.

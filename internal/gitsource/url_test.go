@@ -31,6 +31,7 @@ func TestCandidates(t *testing.T) {
 		{"git@github.com:a/b.git", []string{"https://github.com/a/b"}},
 		{"github:a/b", []string{"https://github.com/a/b"}},
 		{"github.com/a/b", []string{"https://github.com/a/b"}},
+		{"https://g\u0456thub.com:8443/a/b.git", []string{"https://xn--gthub-n2e.com:8443/a/b.git", "https://xn--gthub-n2e.com:8443/a/b"}}, // not our "i"
 		{" <https://github.com/a/b> ", []string{"https://github.com/a/b"}},
 		{"https://gist.github.com/user/0123abcd", []string{"https://gist.github.com/0123abcd.git"}},
 		{"https://gitlab.com/group/sub/repo", []string{"https://gitlab.com/group/sub/repo.git"}},
