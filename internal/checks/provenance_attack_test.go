@@ -124,3 +124,26 @@ func TestProvenanceFlood(t *testing.T) {
 		t.Errorf("findings (-want +got):\n%s", diff)
 	}
 }
+
+// A list of which some lines alone end otherwise says something else to who splits
+// it; a whole one is what a checkout makes.
+func TestProvenanceMixedLineEnds(t *testing.T) {
+	f := newForge(t, attackedRepository("", "-- demo/src/names.txt --\na\nb\n-- demo/src/c.rs --\nfn c() {}\n\n"))
+	tests := []struct {
+		name, changes string
+		want          check.Conclusion
+		rules         []string
+	}{
+		{"some of a list", "-- src/names.txt --\na\r\nb\n", check.Neutral, []string{"warning line-ends-mixed src/names.txt"}},
+		{"a whole list", "-- src/names.txt --\na\r\nb\r\n", check.Success, nil},
+		{"some of a source file", "-- src/c.rs --\nfn c() {}\r\n\n", check.Success, nil},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			r, _ := runCheck(t, f.publish(t, cratetest.Package{Commit: f.repository.Head(), PathInVCS: "demo"}, test.changes))
+			if diff := cmp.Diff(test.rules, rules(r.Findings)); r.Conclusion != test.want || diff != "" {
+				t.Errorf("concludes %s, findings (-want +got):\n%s", r.Conclusion, diff)
+			}
+		})
+	}
+}

@@ -32,6 +32,12 @@ func (p *provenanceReport) fileFinding(f provenance.File, data []byte) {
 	if f.Source {
 		level = check.LevelError
 	}
+	if f.MixedEnds {
+		p.add(check.Finding{
+			Rule: "line-ends-mixed", Level: check.LevelWarning, Path: f.Path, Help: publishClean,
+			Message: fmt.Sprintf("Some lines of %s end otherwise than in the repository, and others do not; what reads them may take them for others", f.Path),
+		})
+	}
 	switch f.Kind {
 	case provenance.Modified:
 		p.add(p.modified(f, level))

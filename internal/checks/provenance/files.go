@@ -4,6 +4,7 @@ import (
 	"context"
 	"path"
 	"slices"
+	"strings"
 
 	"github.com/cratefence/cratefence/internal/crate"
 	"github.com/cratefence/cratefence/internal/gitobj"
@@ -57,6 +58,9 @@ type File struct {
 	// Escapes says of an Unknown file that its path in the repository is a link
 	// that leads out of it.
 	Escapes bool
+	// MixedEnds says of a LineEnds file that only some of its lines end otherwise,
+	// which no checkout does, and that a program that reads it may tell them apart.
+	MixedEnds bool
 	// Diff is how a Modified text file differs, where its counterpart was fetched.
 	Diff *Diff
 	Size int
@@ -137,6 +141,7 @@ func (c *comparison) settle(file *File, data []byte, places map[string]place) {
 			if file.Kind = kind; kind == Exact { // only a link can have hidden it so far
 				file.Kind = Linked
 			}
+			file.MixedEnds = file.Kind == LineEnds && mixesLineEnds(data) && !slices.Contains(leadingEnds, strings.ToLower(path.Ext(file.Path)))
 			return
 		}
 	}

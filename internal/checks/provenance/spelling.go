@@ -102,6 +102,12 @@ func piecesID(pieces iter.Seq[[]byte]) gitobj.ID {
 	return id
 }
 
+// mixesLineEnds reports whether lines end as on Windows, but not all.
+func mixesLineEnds(text []byte) bool {
+	windows := bytes.Count(text, []byte("\r\n"))
+	return windows > 0 && windows < bytes.Count(text, []byte("\n"))
+}
+
 // isText is git's own guess: no NUL near the beginning.
 func isText(data []byte) bool {
 	return bytes.IndexByte(data[:min(len(data), 8000)], 0) < 0
