@@ -9,8 +9,9 @@ import (
 
 // Bounds on what is fetched to show differences.
 const (
-	maxDiffs   = 20
-	maxCompare = 1 << 20 // bytes of a file of which a difference is shown
+	maxDiffs     = 20
+	maxDiffBytes = 4 << 20 // of all files with a diff, but for a single one
+	maxCompare   = 1 << 20 // bytes of a file of which a difference is shown
 )
 
 // fetchDiffs fetches the counterparts of some modified files, sources first.
@@ -33,6 +34,14 @@ func (c *comparison) fetchDiffs(ctx context.Context) error {
 		}
 	})
 	chosen = chosen[:min(len(chosen), maxDiffs)]
+	// What they were is about as long as what they are, and comes in one answer.
+	total := 0
+	for i, at := range chosen {
+		if total += c.out.Files[at].Size; total > maxDiffBytes && i > 0 {
+			chosen = chosen[:i]
+			break
+		}
+	}
 	ids := make([]gitobj.ID, len(chosen))
 	for i, at := range chosen {
 		ids[i] = c.out.Files[at].git

@@ -461,6 +461,29 @@ func TestLinksTogether(t *testing.T) {
 	}
 }
 
+// What differences cost is bounded: some are shown, and the rest told without.
+func TestDiffsBounded(t *testing.T) {
+	long := strings.Repeat("line\n", 150_000) // 750 kB
+	var text strings.Builder
+	text.WriteString(demoManifest)
+	for i := range 10 {
+		fmt.Fprintf(&text, "-- src/f%d.rs --\n%sold\n-- crate/src/f%d.rs --\n%snew\n", i, long, i, long)
+	}
+	r := compare(t, newFixture(t, "", text.String()), "")
+	shown, modified := 0, 0
+	for _, f := range r.Files {
+		if f.Kind == Modified {
+			modified++
+		}
+		if f.Diff != nil {
+			shown++
+		}
+	}
+	if shown != 5 || modified != 10 {
+		t.Errorf("%d of %d modified files with a difference, want 5 of 10", shown, modified)
+	}
+}
+
 // A server that answers no more cannot turn a difference into none.
 func TestHunksHidden(t *testing.T) {
 	f := newFixture(t, "", demoManifest+"-- src/lib.rs --\none\n-- crate/src/lib.rs --\ntwo\n")
