@@ -147,3 +147,21 @@ func TestProvenanceMixedLineEnds(t *testing.T) {
 		})
 	}
 }
+
+// Who leaves out the commit does not get away with what no commit excuses.
+func TestProvenanceAttackWithoutCommit(t *testing.T) {
+	const settings = "build = \"/x/build.rs\"\n[lib]\npath = \"../evil-1.0.0/lib.rs\"\n"
+	f := newForge(t, attackedRepository(settings, "-- evil-1.0.0/lib.rs --\n"))
+	changes := "-- src/more.rs --\nevil\n-- src/most.rs --\nevil\n-- src/too.rs --\nevil\n"
+	r, _ := runCheck(t, f.publish(t, cratetest.Package{}, attackingManifest(settings)+changes))
+	want := []string{
+		"error outside-crate Cargo.toml:7", "error outside-crate Cargo.toml:9",
+		"warning file-unknown src/more.rs:1", "warning file-unknown src/most.rs:1", "warning file-unknown src/too.rs:1",
+	}
+	if !strings.HasPrefix(r.Title, "2 things in the manifest") {
+		t.Errorf("the title is %q", r.Title)
+	}
+	if diff := cmp.Diff(want, rules(r.Findings)); r.Conclusion != check.Failure || diff != "" {
+		t.Errorf("concludes %s, %q, findings (-want +got):\n%s", r.Conclusion, r.Title, diff)
+	}
+}

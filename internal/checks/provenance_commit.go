@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/cratefence/cratefence/internal/check"
+	"github.com/cratefence/cratefence/internal/checks/manifest"
 	"github.com/cratefence/cratefence/internal/checks/provenance"
 	"github.com/cratefence/cratefence/internal/crate"
 	"github.com/cratefence/cratefence/internal/gitobj"
@@ -79,10 +81,14 @@ func (p *provenanceReport) origin() {
 		said, level = fmt.Sprintf("The repository does not have the recorded commit %.7s", p.facts.Absent[0]), check.LevelWarning
 	}
 	message := said + "; it was compared with " + found
-	if wrong := len(p.errors()); wrong > 0 {
-		for i := range p.findings {
-			p.findings[i].Level = weaker(p.findings[i].Level)
+	wrong := 0
+	for i, f := range p.findings {
+		if f.Level == check.LevelError && !slices.Contains(ofAnyCommit, f.Rule) {
+			p.findings[i].Level = check.LevelWarning
+			wrong++
 		}
+	}
+	if wrong > 0 {
 		why := &noSource{
 			Reason: "commit-guessed", Message: message + fmt.Sprintf(", and %s", counted(wrong, "thing")+" "+verb(wrong, "differs", "differ")),
 			Help: "Push the commit that it was packaged from, best as a tag of the release; and publish from a git checkout, so that cargo records it.",
@@ -108,9 +114,8 @@ func (p *provenanceReport) guessed() string {
 	return "; the crate records no commit"
 }
 
-func weaker(l check.Level) check.Level {
-	if l == check.LevelError {
-		return check.LevelWarning
-	}
-	return l
+// ofAnyCommit are the rules of what is wrong whatever the commit was.
+var ofAnyCommit = []string{
+	"sha1-collision", "index-disagrees", "manifest-unreadable",
+	manifest.FlagPath, manifest.FlagGit, manifest.FlagWorkspace, manifest.FlagInherited, manifest.FlagOutside,
 }

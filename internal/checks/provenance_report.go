@@ -137,7 +137,7 @@ func (p *provenanceReport) title(r *provenance.Result) string {
 	case len(errs) == 1:
 		return errs[0].Message
 	case len(errs) > 1:
-		return p.failureTitle(r, errs)
+		return p.failureTitle(errs)
 	case len(p.unsettled) > 0:
 		return p.unsettled[0].Message
 	}
@@ -181,10 +181,10 @@ func verb(n int, one, many string) string {
 	return many
 }
 
-func (p *provenanceReport) failureTitle(r *provenance.Result, errs []check.Finding) string {
+func (p *provenanceReport) failureTitle(errs []check.Finding) string {
 	files := 0
-	for _, f := range r.Files {
-		if f.Source && (f.Kind == provenance.Modified || f.Kind == provenance.Unknown || f.Kind == provenance.Collides) {
+	for _, f := range errs {
+		if slices.Contains([]string{"file-modified", "file-unknown", "sha1-collision"}, f.Rule) {
 			files++
 		}
 	}
