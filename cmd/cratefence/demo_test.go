@@ -16,9 +16,8 @@ import (
 // startDemo runs the demo as its own process, checked and ready.
 func startDemo(t *testing.T) *process {
 	t.Helper()
-	if _, err := cratetest.GitServer(t.TempDir()); err != nil {
-		t.Skip(err)
-	}
+	_, err := cratetest.GitServer(t.TempDir())
+	skipWithoutGit(t, err)
 	return startProcess(t, "demo", "--listen", "127.0.0.1:0", "--json")
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -59,6 +60,17 @@ func startProcess(t *testing.T, args ...string) *process {
 	}
 	t.Cleanup(p.kill)
 	return p
+}
+
+// skipWithoutGit skips a test where git is missing; any other error fails it.
+func skipWithoutGit(t *testing.T, err error) {
+	t.Helper()
+	switch {
+	case errors.Is(err, cratetest.ErrNoGit):
+		t.Skip(err)
+	case err != nil:
+		t.Fatal(err)
+	}
 }
 
 // kill is what a power cut does.
@@ -170,9 +182,7 @@ func TestKilledServerLosesNothing(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	gitHandler, err := cratetest.GitServer(dir)
-	if err != nil {
-		t.Skip(err)
-	}
+	skipWithoutGit(t, err)
 	git := newGate(gitHandler)
 	gitURL := cratetest.MustServe(t, git)
 	releases, err := cratetest.World(t.Context(), dir, gitURL)

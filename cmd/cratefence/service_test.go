@@ -19,9 +19,7 @@ func TestServicesShareOnePostgres(t *testing.T) {
 	t.Parallel()
 	dsn := pgtest.Database(t)
 	w, err := startWorld(t.Context(), filepath.Join(t.TempDir(), "world"))
-	if err != nil {
-		t.Skip(err)
-	}
+	skipWithoutGit(t, err)
 	t.Cleanup(func() { w.close() })
 	cfg := defaultConfig()
 	cfg.Listen, cfg.Database = "127.0.0.1:0", dsn

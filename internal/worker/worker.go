@@ -97,7 +97,7 @@ func Start[TTx any](ctx context.Context, cfg Config, newClient func(*river.Confi
 		// The queue's own pause between fetches would leave eight workers at a
 		// tenth of what the store can do.
 		FetchCooldown: 5 * time.Millisecond,
-		// A run's own deadline rescues it (rescueLoop); this frees the job that
+		// A run's own deadline rescues it (see tend); this frees the job that
 		// was lost with it, and re-fetches announcements whose worker died.
 		JobTimeout:           cfg.longest() + grace,
 		RescueStuckJobsAfter: cfg.longest() + grace,
