@@ -9,7 +9,7 @@ import (
 	"github.com/cratefence/cratefence/internal/checks/provenance"
 )
 
-const provenanceVersion = 2
+const provenanceVersion = 3
 
 // Provenance asks whether the files of a release are those of its repository.
 var Provenance = check.Register(&check.Check{

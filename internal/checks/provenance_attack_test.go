@@ -125,17 +125,19 @@ func TestProvenanceFlood(t *testing.T) {
 	}
 }
 
-// A list of which some lines alone end otherwise says something else to who splits
-// it; a whole one is what a checkout makes.
-func TestProvenanceMixedLineEnds(t *testing.T) {
-	f := newForge(t, attackedRepository("", "-- demo/src/names.txt --\na\nb\n-- demo/src/c.rs --\nfn c() {}\n\n"))
+// A list whose lines end otherwise says something else to who splits it; a text is
+// what a checkout makes of it.
+func TestProvenanceLineEnds(t *testing.T) {
+	f := newForge(t, attackedRepository("", "-- demo/src/names.txt --\na\nb\n-- demo/docs/names.txt --\na\nb\n-- demo/src/c.rs --\nfn c() {}\n\n"))
 	tests := []struct {
 		name, changes string
 		want          check.Conclusion
 		rules         []string
 	}{
 		{"some of a list", "-- src/names.txt --\na\r\nb\n", check.Neutral, []string{"warning line-ends-mixed src/names.txt"}},
-		{"a whole list", "-- src/names.txt --\na\r\nb\r\n", check.Success, nil},
+		{"a whole list", "-- src/names.txt --\na\r\nb\r\n", check.Neutral, []string{"warning line-ends-other src/names.txt"}},
+		{"some of a document", "-- docs/names.txt --\na\r\nb\n", check.Success, []string{"note line-ends-mixed docs/names.txt"}},
+		{"a whole document", "-- docs/names.txt --\na\r\nb\r\n", check.Success, nil},
 		{"some of a source file", "-- src/c.rs --\nfn c() {}\r\n\n", check.Success, nil},
 	}
 	for _, test := range tests {

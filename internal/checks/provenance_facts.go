@@ -63,6 +63,10 @@ type ProvenanceSubmodule struct {
 	Path       string `json:"path"` // in the repository
 	Commit     string `json:"commit"`
 	Repository string `json:"repository,omitempty"` // as it answered; "" where it was not read
+	// Grade says how the commit belongs to that repository, as in ProvenanceReach;
+	// "" where that is not known. Refs lead to it.
+	Grade provenance.Grade `json:"grade,omitempty"`
+	Refs  []string         `json:"refs,omitempty"`
 }
 
 // ProvenanceFile is a file of the crate that is not the commit's.
@@ -126,7 +130,11 @@ func (p *provenanceReport) takeFacts(r *provenance.Result) {
 	f.Missing, f.MissingExplained = allShortened(r.Missing.Unexplained), r.Missing.Explained
 	f.Lock = lockFacts(r.Lock)
 	for _, l := range r.Submodules[:min(len(r.Submodules), maxFactLinks)] {
-		f.Submodules = append(f.Submodules, ProvenanceSubmodule{Path: shortened(l.Path), Commit: l.Commit.String(), Repository: l.URL})
+		s := ProvenanceSubmodule{Path: shortened(l.Path), Commit: l.Commit.String(), Repository: l.URL}
+		if l.Reach != nil {
+			s.Grade, s.Refs = l.Reach.Grade, allShortened(l.Reach.Refs)
+		}
+		f.Submodules = append(f.Submodules, s)
 	}
 	f.Files = map[provenance.Kind]int{}
 	for _, source := range []bool{true, false} {

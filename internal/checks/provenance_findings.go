@@ -1,11 +1,8 @@
 package checks
 
 import (
-	"errors"
 	"fmt"
-	"slices"
 	"strings"
-	"time"
 
 	"github.com/cratefence/cratefence/internal/check"
 	"github.com/cratefence/cratefence/internal/checks/provenance"
@@ -22,6 +19,7 @@ func (p *provenanceReport) fileFindings(r *provenance.Result) {
 			}
 		}
 	}
+	p.lineEndFindings(r)
 	p.declarationFindings(r)
 	p.submoduleFindings(r)
 	p.missingFindings(r)
@@ -32,11 +30,8 @@ func (p *provenanceReport) fileFinding(f provenance.File, data []byte) {
 	if f.Source {
 		level = check.LevelError
 	}
-	if f.MixedEnds {
-		p.add(check.Finding{
-			Rule: "line-ends-mixed", Level: check.LevelWarning, Path: f.Path, Help: publishClean,
-			Message: fmt.Sprintf("Some lines of %s end otherwise than in the repository, and others do not; what reads them may take them for others", f.Path),
-		})
+	if f.Ends == provenance.MixedEnds {
+		p.add(mixedEnds(f))
 	}
 	switch f.Kind {
 	case provenance.Modified:
@@ -52,6 +47,41 @@ func (p *provenanceReport) fileFinding(f provenance.File, data []byte) {
 	case provenance.Declared:
 		p.add(declared(f))
 	}
+}
+
+// mixedEnds tells of a file of which some lines end otherwise. In what only people
+// read they show nowhere.
+func mixedEnds(f provenance.File) check.Finding {
+	finding := check.Finding{
+		Rule: "line-ends-mixed", Level: check.LevelNote, Path: f.Path,
+		Message: fmt.Sprintf("Some lines of %s end otherwise than in the repository, and others do not", f.Path),
+	}
+	if f.Source {
+		finding.Level, finding.Help = check.LevelWarning, publishClean
+		finding.Message += "; what reads them may take them for others"
+	}
+	return finding
+}
+
+// lineEndFindings tells of files that a program may take in as they are, and whose
+// lines all end otherwise. On Windows git makes such of text, unless it is told
+// not to; whether these are text nobody has said.
+func (p *provenanceReport) lineEndFindings(r *provenance.Result) {
+	var files []string
+	for _, f := range r.Files {
+		if f.Ends == provenance.OtherEnds {
+			files = append(files, f.Path)
+		}
+	}
+	if len(files) == 0 {
+		return
+	}
+	p.add(check.Finding{
+		Rule: "line-ends-other", Level: check.LevelWarning, Path: files[0],
+		Message: fmt.Sprintf("All lines of %s end otherwise than in the repository, whose .gitattributes do not say that a checkout on Windows may do so: %s",
+			counted(len(files), "file"), named(files, len(files))),
+		Help: "Say in .gitattributes which files are text, or publish where git does not change line ends.",
+	})
 }
 
 // declared tells of a file that the author says is generated. One that is built
@@ -78,46 +108,27 @@ func (p *provenanceReport) declarationFindings(r *provenance.Result) {
 	}
 }
 
-// submoduleFindings tells of files that stand in another repository, which could
-// not be read.
-func (p *provenanceReport) submoduleFindings(r *provenance.Result) {
-	n := p.facts.Files[provenance.Uncompared]
-	if n == 0 {
-		return
-	}
-	why := &noSource{
-		Reason: "submodule-uncompared",
-		Message: fmt.Sprintf("%s %s in a submodule of %s that could not be read",
-			counted(n, "file"), verb(n, "stands", "stand"), p.repositoryName()),
-		Help: "Submodules have to be public git repositories that hold the commits they are pinned to.",
-	}
-	i := slices.IndexFunc(r.Submodules, func(l provenance.Gitlink) bool { return l.Err != nil })
-	if i >= 0 {
-		why.Message = fmt.Sprintf("%s %s in the submodule %q of %s, which could not be read",
-			counted(n, "file"), verb(n, "stands", "stand"), r.Submodules[i].Path, p.repositoryName())
-		if errors.Is(r.Submodules[i].Err, check.ErrRepositoryUnreachable) {
-			why.RetryAt = time.Now().Add(retryUnreachable)
-		}
-	}
-	p.unsettled = append(p.unsettled, why)
-}
-
 // missingFindings names the files that the crate would be expected to hold.
 func (p *provenanceReport) missingFindings(r *provenance.Result) {
 	n := len(r.Missing.Unexplained) + r.Missing.More
 	if n == 0 {
 		return
 	}
-	const named = 5
-	names := strings.Join(r.Missing.Unexplained[:min(n, named)], ", ")
-	if n > named {
-		names += fmt.Sprintf(" and %d more", n-named)
-	}
+	names := named(r.Missing.Unexplained, n)
 	p.add(check.Finding{
 		Rule: "files-missing", Level: check.LevelNote,
 		Message: fmt.Sprintf("%s of the repository %s not in the crate, though nothing in the manifest leaves %s out: %s",
 			counted(n, "file"), verb(n, "is", "are"), verb(n, "it", "them"), names),
 	})
+}
+
+// named lists the first of n names.
+func named(names []string, n int) string {
+	const most = 5
+	if n <= most {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), n-most)
 }
 
 func (p *provenanceReport) modified(f provenance.File, level check.Level) check.Finding {

@@ -2,7 +2,6 @@ package checks
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/cratefence/cratefence/internal/check"
@@ -39,15 +38,10 @@ func (p *provenanceReport) lockFindings(r *provenance.Result) {
 		}
 	}
 	if n := len(chosen); n > 0 {
-		const named = 5
-		names := strings.Join(chosen[:min(n, named)], ", ")
-		if n > named {
-			names += fmt.Sprintf(" and %d more", n-named)
-		}
 		p.add(check.Finding{
 			Rule: "lock-resolved", Level: check.LevelNote, Path: crate.LockFile,
 			Message: fmt.Sprintf("%s of Cargo.lock %s chosen when publishing, and not in the repository's: %s",
-				entries(n), verb(n, "was", "were"), names),
+				entries(n), verb(n, "was", "were"), named(chosen, n)),
 		})
 	}
 }

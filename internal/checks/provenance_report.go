@@ -46,12 +46,13 @@ func provenanceUnknown(missing *noSource, facts ProvenanceFacts) (check.Report, 
 // place names the repository and commit as people do: "github.com/o/r at 3f2a91c".
 func (p *provenanceReport) place() string { return p.repositoryName() + " at " + p.commit() }
 
-func (p *provenanceReport) repositoryName() string {
-	name := p.source.snapshot.URL()
-	if u, err := url.Parse(name); err == nil {
-		name = u.Host + u.Path
+func (p *provenanceReport) repositoryName() string { return repositoryName(p.source.snapshot.URL()) }
+
+func repositoryName(address string) string {
+	if u, err := url.Parse(address); err == nil {
+		return u.Host + u.Path
 	}
-	return name
+	return address
 }
 
 func (p *provenanceReport) commit() string { return p.source.info.SHA1[:7] }

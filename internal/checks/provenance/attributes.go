@@ -26,8 +26,8 @@ type attributesLine struct {
 	set     []string // "filter=lfs"
 }
 
-// readAttributes reads the files that speak of paths.
-func (c *comparison) readAttributes(ctx context.Context, paths []string) (attributes, error) {
+// attributes reads the files that speak of paths.
+func (t *tree) attributes(ctx context.Context, paths []string) (attributes, error) {
 	ids := map[string]gitobj.ID{} // by folder
 	for _, p := range paths {
 		for folder := p; folder != ""; {
@@ -35,7 +35,7 @@ func (c *comparison) readAttributes(ctx context.Context, paths []string) (attrib
 			if _, seen := ids[folder]; seen {
 				break
 			}
-			e, ok := c.tree.literal(path.Join(folder, attributesFile))
+			e, ok := t.literal(path.Join(folder, attributesFile))
 			if !ok || !e.Mode.IsFile() {
 				e.ID = gitobj.ID{}
 			}
@@ -54,7 +54,7 @@ func (c *comparison) readAttributes(ctx context.Context, paths []string) (attrib
 	for _, folder := range folders {
 		wanted = append(wanted, ids[folder])
 	}
-	blobs, err := c.tree.blobs(ctx, wanted)
+	blobs, err := t.blobs(ctx, wanted)
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +81,14 @@ func parseAttributes(folder string, data []byte) (all attributes) {
 	return all
 }
 
-// value returns the value that an attribute has for a file; "" where it has none.
+// What an attribute is for a file, where it has no value of its own.
+const (
+	attributeSet   = "set"
+	attributeUnset = "unset"
+)
+
+// value returns what an attribute is for a file: its value, attributeSet,
+// attributeUnset, or "" where nothing is said of it. Of macros it knows git's own.
 func (a attributes) value(m *matcher, file, name string) (value string) {
 	for _, line := range a {
 		inFolder, ok := file, true
@@ -92,8 +99,19 @@ func (a attributes) value(m *matcher, file, name string) (value string) {
 			continue
 		}
 		for _, set := range line.set {
-			if key, is, _ := strings.Cut(set, "="); strings.TrimLeft(key, "-!") == name {
+			if set == "binary" {
+				set = "-text" // and what decides only how it is shown and merged
+			}
+			key, is, valued := strings.Cut(set, "=")
+			switch {
+			case valued && key == name:
 				value = is
+			case set == name:
+				value = attributeSet
+			case set == "-"+name:
+				value = attributeUnset
+			case set == "!"+name:
+				value = ""
 			}
 		}
 	}

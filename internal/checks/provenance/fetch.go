@@ -2,6 +2,7 @@ package provenance
 
 import (
 	"context"
+	"maps"
 	"slices"
 
 	"github.com/cratefence/cratefence/internal/gitobj"
@@ -19,7 +20,7 @@ const (
 func (c *comparison) fetchDiffs(ctx context.Context) error {
 	var chosen []int
 	for i, f := range c.out.Files {
-		if f.Kind == Modified && !f.git.IsZero() && f.Size <= maxCompare && isText(c.in.Archive.Files[i].Data) {
+		if f.Kind == Modified && f.Size <= maxCompare && isText(c.in.Archive.Files[i].Data) {
 			chosen = append(chosen, i)
 		}
 	}
@@ -42,19 +43,30 @@ func (c *comparison) fetchDiffs(ctx context.Context) error {
 			break
 		}
 	}
-	ids := make([]gitobj.ID, len(chosen))
-	for i, at := range chosen {
-		ids[i] = c.out.Files[at].git
-	}
-	blobs, err := c.tree.blobs(ctx, ids)
-	if err != nil {
-		return ctx.Err() // a server that hides a file does not hide that it is another
-	}
+	blobs, err := c.counterparts(ctx, chosen)
 	for _, i := range chosen {
-		before := blobs[c.out.Files[i].git]
-		if len(before) <= maxCompare && isText(before) {
+		before, ok := blobs[c.out.Files[i].git]
+		if ok && len(before) <= maxCompare && isText(before) {
 			c.out.Files[i].Diff = diffTexts(before, c.in.Archive.Files[i].Data)
 		}
 	}
-	return nil
+	return err
+}
+
+// counterparts fetches what files were modified from, each from its repository. A
+// server that hides a file does not hide that it is another, and is no error.
+func (c *comparison) counterparts(ctx context.Context, files []int) (map[gitobj.ID][]byte, error) {
+	all := map[gitobj.ID][]byte{}
+	for _, some := range c.groups(files) {
+		ids := make([]gitobj.ID, len(some))
+		for n, i := range some {
+			ids[n] = c.out.Files[i].git
+		}
+		blobs, err := c.out.Files[some[0]].in.blobs(ctx, ids)
+		if err != nil && ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		maps.Copy(all, blobs)
+	}
+	return all, nil
 }

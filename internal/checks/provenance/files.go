@@ -4,7 +4,6 @@ import (
 	"context"
 	"path"
 	"slices"
-	"strings"
 
 	"github.com/cratefence/cratefence/internal/crate"
 	"github.com/cratefence/cratefence/internal/gitobj"
@@ -48,8 +47,8 @@ func (k Kind) Differs() bool {
 type File struct {
 	Path string
 	Kind Kind
-	// Source says of a file that differs that it can be built or run, as far as
-	// can be told.
+	// Source says of a file that differs, if only in its line ends, that it can be
+	// built or run, as far as can be told.
 	Source bool
 	At     string // where its counterpart stands in the repository; "" if nowhere
 	// Elsewhere is where the repository holds the bytes of a file that differs: in
@@ -58,15 +57,19 @@ type File struct {
 	// Escapes says of an Unknown file that its path in the repository is a link
 	// that leads out of it.
 	Escapes bool
-	// MixedEnds says of a LineEnds file that only some of its lines end otherwise,
-	// which no checkout does, and that a program that reads it may tell them apart.
-	MixedEnds bool
+	// Ends says how its line ends are not the repository's, where a program that
+	// reads it may tell them apart and no checkout explains them.
+	Ends Ends
 	// Diff is how a Modified text file differs, where its counterpart was fetched.
 	Diff *Diff
 	Size int
 
 	id  gitobj.ID // of its bytes; zero for what is Generated
-	git gitobj.ID // of what it was Modified from; zero in a submodule
+	git gitobj.ID // of what it was Modified from
+	// in is the repository that its counterpart stands in, inPath the path there;
+	// nil and the empty path where there is none.
+	in     *tree
+	inPath string
 }
 
 // compareFiles sorts every file of the crate into its kind.
@@ -95,7 +98,9 @@ func (c *comparison) compareFiles(ctx context.Context) error {
 	if err := c.unfilter(ctx); err != nil {
 		return err
 	}
-	c.findRoles()
+	if err := c.findRoles(ctx); err != nil {
+		return err
+	}
 	c.findDeclared()
 	c.findElsewhere()
 	c.findMissing()
@@ -135,13 +140,13 @@ func (c *comparison) compareLiteral(f crate.File) (file File, settled bool) {
 func (c *comparison) settle(file *File, data []byte, places map[string]place) {
 	all := spellings(data)
 	at := places[c.inRepository(file.Path)]
-	file.At = at.path
+	file.At, file.in, file.inPath = at.path, &c.tree, at.path
 	if at.state == found {
 		if kind, ok := spelled(all, at.entry.ID); ok {
 			if file.Kind = kind; kind == Exact { // only a link can have hidden it so far
 				file.Kind = Linked
 			}
-			file.MixedEnds = file.Kind == LineEnds && mixesLineEnds(data) && !slices.Contains(leadingEnds, strings.ToLower(path.Ext(file.Path)))
+			file.Ends = endsOf(kind, data)
 			return
 		}
 	}
@@ -150,8 +155,8 @@ func (c *comparison) settle(file *File, data []byte, places map[string]place) {
 			break
 		}
 		if from := places[p]; from.state == found {
-			if _, ok := spelled(all, from.entry.ID); ok {
-				file.Kind, file.At = Copied, from.path
+			if kind, ok := spelled(all, from.entry.ID); ok {
+				file.Kind, file.At, file.inPath, file.Ends = Copied, from.path, from.path, endsOf(kind, data)
 				return
 			}
 		}
@@ -164,7 +169,7 @@ func (c *comparison) settle(file *File, data []byte, places map[string]place) {
 	case at.state == found:
 		file.Kind, file.git = Modified, at.entry.ID
 	default:
-		file.Kind, file.At, file.Escapes = Unknown, "", at.state == outside
+		file.Kind, file.At, file.inPath, file.Escapes = Unknown, "", "", at.state == outside
 	}
 }
 
@@ -180,13 +185,15 @@ func parent(folder string) string {
 	return folder
 }
 
-// findRoles looks what the files that differ are for.
-func (c *comparison) findRoles() {
-	if !slices.ContainsFunc(c.out.Files, func(f File) bool { return f.Kind.Differs() }) {
-		return // and every source file need not be read
+// findRoles looks what the files that differ are for, if only in their line ends.
+func (c *comparison) findRoles(ctx context.Context) error {
+	asked := func(f File) bool { return f.Kind.Differs() || f.Ends != SameEnds }
+	if !slices.ContainsFunc(c.out.Files, asked) {
+		return nil // and every source file need not be read
 	}
 	roles := newRoles(c)
 	for i, f := range c.out.Files {
-		c.out.Files[i].Source = f.Kind.Differs() && roles.source(f.Path)
+		c.out.Files[i].Source = asked(f) && roles.source(f.Path)
 	}
+	return c.weighEnds(ctx)
 }

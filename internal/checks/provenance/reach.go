@@ -76,8 +76,10 @@ const (
 // proposed changes last. The error is one of the source's.
 //
 // A commit that a branch or tag points at is not looked for in the default branch.
+// Where no version is given, as for what other repositories pin, no tag is named
+// for it, and the commit is not expected to be of late.
 func FindReach(ctx context.Context, src check.Source, repository string, commit gitobj.ID, name, version string) (*Reach, error) {
-	s := &search{src: src, repository: repository, commit: commit}
+	s := &search{src: src, repository: repository, commit: commit, old: version == ""}
 	for _, step := range []func(context.Context) error{
 		func(ctx context.Context) error { return s.likely(ctx, name, version) },
 		s.ofLate, func(ctx context.Context) error { return s.tipsOfAll(ctx, version) }, s.defaultBranch, s.branchesAndTags, s.pulls,
@@ -100,6 +102,7 @@ type search struct {
 	src                  check.Source
 	repository           string
 	commit               gitobj.ID
+	old                  bool // it may be of any age
 	head, branches, tags []check.Ref
 	without              []gitobj.ID // commits that do not lead to it
 	out                  Reach
@@ -131,6 +134,9 @@ func (s *search) likely(ctx context.Context, name, version string) error {
 // ofLate looks at the last commits of the default branch, among which that of a
 // new release mostly is.
 func (s *search) ofLate(ctx context.Context) error {
+	if s.old {
+		return nil
+	}
 	from, err := s.walk(ctx, s.head, lately)
 	if errors.Is(err, check.ErrRepositoryTooLarge) {
 		return nil
@@ -289,7 +295,7 @@ func versionTags(name, version string) []string {
 	version = withoutBuild(version)
 	// What no ref may hold (git-check-ref-format) is no release's; archives may say anything.
 	forbidden := func(r rune) bool { return r <= ' ' || r == 0x7f || strings.ContainsRune(`~^:?*[\`, r) }
-	if len(name)+len(version) > 500 || strings.ContainsFunc(name+version, forbidden) {
+	if version == "" || len(name)+len(version) > 500 || strings.ContainsFunc(name+version, forbidden) {
 		return nil
 	}
 	names := []string{name, strings.ReplaceAll(name, "-", "_"), name[strings.LastIndexAny(name, "-_")+1:]}

@@ -3,7 +3,6 @@ package provenance
 import (
 	"bytes"
 	"iter"
-	"regexp"
 	"slices"
 
 	"github.com/cratefence/cratefence/internal/gitobj"
@@ -16,29 +15,17 @@ type spelling struct {
 	kind Kind
 }
 
-// expanded is what git's `ident` attribute makes of "$Id$" when it checks out:
-// the blob's own id. Any other text between the dollars is somebody's.
-var expanded = regexp.MustCompile(`\$Id: [0-9a-f]{40} \$`)
-
 // spellings yields the ids of a file as it is, and, if it is text, with the line
-// ends of other systems and with its ident keywords folded. Each is made when
-// asked for, and without a copy: files are large, and the first mostly is the one.
+// ends of other systems. Each is made when asked for, and without a copy: files
+// are large, and the first mostly is the one.
 func spellings(data []byte) iter.Seq[spelling] {
 	return func(yield func(spelling) bool) {
-		if !yield(spelling{blobID(data), Exact}) || !isText(data) {
+		if !yield(spelling{blobID(data), Exact}) {
 			return
 		}
 		from, to := otherLineEnds(data)
-		ends := bytes.Contains(data, from)
-		whole := slices.Values([][]byte{data})
-		if ends && !yield(spelling{piecesID(replaced(whole, from, to)), LineEnds}) {
-			return
-		}
-		if !bytes.Contains(data, []byte("$Id: ")) || !expanded.Match(data) {
-			return
-		}
-		if yield(spelling{piecesID(folded(data)), Ident}) && ends {
-			yield(spelling{piecesID(replaced(folded(data), from, to)), Ident})
+		if bytes.Contains(data, from) && convertible(data) {
+			yield(spelling{piecesID(replaced(slices.Values([][]byte{data}), from, to)), LineEnds})
 		}
 	}
 }
@@ -51,20 +38,6 @@ func otherLineEnds(text []byte) (from, to []byte) {
 		return windows, unix
 	}
 	return unix, windows
-}
-
-// folded yields the pieces of a text with its ident keywords folded.
-func folded(text []byte) iter.Seq[[]byte] {
-	return func(yield func([]byte) bool) {
-		rest := text
-		for at := expanded.FindIndex(rest); at != nil; at = expanded.FindIndex(rest) {
-			if !yield(rest[:at[0]]) || !yield([]byte("$Id$")) {
-				return
-			}
-			rest = rest[at[1]:]
-		}
-		yield(rest)
-	}
 }
 
 // replaced yields pieces with all of from replaced, which no two of them share.
@@ -92,6 +65,22 @@ func spelled(all iter.Seq[spelling], id gitobj.ID) (Kind, bool) {
 	return "", false
 }
 
+// unexpanded looks whether a file is what git's `ident` attribute makes of a blob
+// when it checks it out: between "$Id" and "$" stands the blob's own id, and any
+// other text there is somebody's. kind says how the line ends compare.
+func unexpanded(data []byte, blob gitobj.ID) (kind Kind, ok bool) {
+	keyword := []byte("$Id: " + blob.String() + " $")
+	if !bytes.Contains(data, keyword) {
+		return "", false
+	}
+	folded := replaced(slices.Values([][]byte{data}), keyword, []byte("$Id$"))
+	if piecesID(folded) == blob {
+		return Exact, true
+	}
+	from, to := otherLineEnds(data)
+	return LineEnds, convertible(data) && piecesID(replaced(folded, from, to)) == blob
+}
+
 func blobID(data []byte) gitobj.ID {
 	id, _ := gitobj.BlobID(data)
 	return id
@@ -102,13 +91,27 @@ func piecesID(pieces iter.Seq[[]byte]) gitobj.ID {
 	return id
 }
 
-// mixesLineEnds reports whether lines end as on Windows, but not all.
-func mixesLineEnds(text []byte) bool {
-	windows := bytes.Count(text, []byte("\r\n"))
-	return windows > 0 && windows < bytes.Count(text, []byte("\n"))
-}
-
-// isText is git's own guess: no NUL near the beginning.
+// isText is git's guess for what it shows: no NUL near the beginning.
 func isText(data []byte) bool {
 	return bytes.IndexByte(data[:min(len(data), 8000)], 0) < 0
+}
+
+// convertible is git's guess for what it checks out with other line ends where
+// nobody said that it is text (convert.c, convert_is_binary): no NUL, no carriage
+// return but before a line feed, and hardly a control character.
+func convertible(data []byte) bool {
+	printable, others := 0, 0
+	for i, c := range data {
+		switch {
+		case c == 0, c == '\r' && (i+1 == len(data) || data[i+1] != '\n'):
+			return false
+		case c == '\r', c == '\n':
+		case c >= ' ' && c != 0x7f, c == '\b', c == '\t', c == '\f', c == 0x1b:
+			printable++
+		case c == 0x1a && i+1 == len(data): // the end of a file of former days
+		default:
+			others++
+		}
+	}
+	return printable>>7 >= others
 }

@@ -8,94 +8,33 @@ import (
 	"path"
 	"strings"
 
-	"github.com/cratefence/cratefence/internal/check"
 	"github.com/cratefence/cratefence/internal/gitobj"
 )
 
 // ErrNoSubmodule: the repository does not say, or not clearly, where a submodule
-// comes from; or there are more than are fetched.
+// comes from; or there are more, or deeper ones, than are followed.
 var ErrNoSubmodule = errors.New("submodule without a repository")
 
 const (
 	submodulesFile = ".gitmodules"
-	maxSubmodules  = 5       // opened for one crate
 	maxModulesFile = 1 << 20 // bytes
 )
 
-// Submodules opens the repositories that stand below a commit. It is used for one
-// crate, by one goroutine.
-type Submodules struct {
-	source check.Source
-	snap   check.Snapshot
-	urls   map[string]string // by path; "" where two are named. nil: not read yet
-	opened map[string]check.Snapshot
-	failed map[string]error
-}
-
-// NewSubmodules returns the submodules of a snapshot that source opened.
-func NewSubmodules(source check.Source, snap check.Snapshot) *Submodules {
-	return &Submodules{source: source, snap: snap, opened: map[string]check.Snapshot{}, failed: map[string]error{}}
-}
-
-// Open returns the repository that stands at a path of the commit, at the commit
-// it is pinned to. The error wraps ErrNoSubmodule or is one of the source's; the
-// same question gets the same answer.
-func (s *Submodules) Open(ctx context.Context, at string, commit gitobj.ID) (check.Snapshot, error) {
-	if snap := s.opened[at]; snap != nil {
-		return snap, nil
-	}
-	if err := s.failed[at]; err != nil {
-		return nil, err
-	}
-	snap, err := s.open(ctx, at, commit)
-	switch {
-	case err == nil:
-		s.opened[at] = snap
-	case ctx.Err() != nil:
-		return nil, ctx.Err()
-	default:
-		err = fmt.Errorf("open submodule %q: %w", at, err)
-		s.failed[at] = err
-	}
-	return snap, err
-}
-
-func (s *Submodules) open(ctx context.Context, at string, commit gitobj.ID) (check.Snapshot, error) {
-	if len(s.opened)+len(s.failed) >= maxSubmodules {
-		return nil, fmt.Errorf("%w: more than %d of them", ErrNoSubmodule, maxSubmodules)
-	}
-	if s.urls == nil {
-		if err := s.read(ctx); err != nil {
-			return nil, err
-		}
-	}
-	address := s.urls[at]
-	if address == "" {
-		return nil, fmt.Errorf("%w: %s names none, or two", ErrNoSubmodule, submodulesFile)
-	}
-	repository, err := resolveSubmodule(s.snap.URL(), address)
-	if err != nil {
-		return nil, err
-	}
-	return s.source.Snapshot(ctx, repository, commit)
-}
-
-// read reads where submodules come from, in the commit itself.
-func (s *Submodules) read(ctx context.Context) error {
-	t := tree{snap: s.snap}
+// submodules reads where the submodules of a commit come from, in the commit
+// itself: URLs by path, "" where two are named.
+func (t *tree) submodules(ctx context.Context) (map[string]string, error) {
 	e, ok := t.literal(submodulesFile)
 	if !ok || !e.Mode.IsFile() {
-		return fmt.Errorf("%w: no %s", ErrNoSubmodule, submodulesFile)
+		return nil, fmt.Errorf("%w: no %s", ErrNoSubmodule, submodulesFile)
 	}
 	blobs, err := t.blobs(ctx, []gitobj.ID{e.ID})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if len(blobs[e.ID]) > maxModulesFile {
-		return fmt.Errorf("%w: %s has %d bytes", ErrNoSubmodule, submodulesFile, len(blobs[e.ID]))
+		return nil, fmt.Errorf("%w: %s has %d bytes", ErrNoSubmodule, submodulesFile, len(blobs[e.ID]))
 	}
-	s.urls = submoduleURLs(string(blobs[e.ID]))
-	return nil
+	return submoduleURLs(string(blobs[e.ID])), nil
 }
 
 // submoduleURLs reads the URLs by path from a .gitmodules (gitmodules(5)). Of the

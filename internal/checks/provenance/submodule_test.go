@@ -1,16 +1,11 @@
 package provenance
 
 import (
-	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
-	"github.com/cratefence/cratefence/internal/check"
-	"github.com/cratefence/cratefence/internal/gitobj"
 )
 
 func TestSubmoduleURLs(t *testing.T) {
@@ -53,75 +48,6 @@ func TestResolveSubmodule(t *testing.T) {
 		if got != test.want || (test.want == "") != errors.Is(err, ErrNoSubmodule) {
 			t.Errorf("%q: %q, %v, want %q", test.address, got, err, test.want)
 		}
-	}
-}
-
-// openings is a source that notes what was opened.
-type openings struct {
-	check.Source
-	asked []string
-	err   error
-	snap  check.Snapshot
-}
-
-func (o *openings) Snapshot(_ context.Context, repository string, commit gitobj.ID) (check.Snapshot, error) {
-	o.asked = append(o.asked, fmt.Sprintf("%s %x", repository, commit[:1]))
-	return o.snap, o.err
-}
-
-func TestSubmodulesOpen(t *testing.T) {
-	var text strings.Builder
-	text.WriteString("-- Cargo.toml --\n-- .gitmodules --\n")
-	for i := range maxSubmodules + 1 {
-		fmt.Fprintf(&text, "[submodule \"m%d\"]\n\tpath = m%d\n\turl = ../m%d.git\n", i, i, i)
-	}
-	f := newFixture(t, "", text.String())
-	source := &openings{snap: f.snapshot}
-	modules := NewSubmodules(source, f.snapshot)
-	var want []string
-	for i := range maxSubmodules {
-		for range 2 { // the second time from memory
-			snap, err := modules.Open(t.Context(), fmt.Sprintf("m%d", i), gitobj.ID{7})
-			if err != nil || snap != check.Snapshot(f.snapshot) {
-				t.Errorf("m%d: %v", i, err)
-			}
-		}
-		want = append(want, fmt.Sprintf("https://example.org/o/m%d.git 07", i))
-	}
-	if _, err := modules.Open(t.Context(), fmt.Sprintf("m%d", maxSubmodules), gitobj.ID{7}); !errors.Is(err, ErrNoSubmodule) {
-		t.Errorf("one more than are fetched: %v", err)
-	}
-	if diff := cmp.Diff(want, source.asked); diff != "" {
-		t.Errorf("asked (-want +got):\n%s", diff)
-	}
-}
-
-func TestSubmodulesRefused(t *testing.T) {
-	named := "-- Cargo.toml --\n-- .gitmodules --\n[submodule \"m\"]\npath = m\nurl = https://example.com/m\n"
-	tests := []struct {
-		name, fixture, at string
-		err               error // of the source
-		want              error
-	}{
-		{name: "no list", fixture: "-- Cargo.toml --\n", at: "m", want: ErrNoSubmodule},
-		{name: "a list that is a link", fixture: "-- Cargo.toml --\n-- .gitmodules -> Cargo.toml --\n", at: "m", want: ErrNoSubmodule},
-		{name: "not in the list", fixture: named, at: "n", want: ErrNoSubmodule},
-		{name: "a commit that is gone", fixture: named, at: "m", err: check.ErrCommitMissing, want: check.ErrCommitMissing},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			f := newFixture(t, "", test.fixture)
-			source := &openings{err: test.err}
-			modules := NewSubmodules(source, f.snapshot)
-			for range 2 {
-				if snap, err := modules.Open(t.Context(), test.at, gitobj.ID{7}); !errors.Is(err, test.want) {
-					t.Errorf("got %v, %v, want %v", snap, err, test.want)
-				}
-			}
-			if len(source.asked) > 1 {
-				t.Errorf("asked again: %q", source.asked)
-			}
-		})
 	}
 }
 
