@@ -7,6 +7,10 @@ import (
 	"github.com/cratefence/cratefence/internal/policy"
 )
 
+// What a store does with the types in this file is listed, with what each method
+// guarantees, as storetest.Fence. All of it stands or falls with its transaction,
+// the audit entry and the GateEvent included.
+
 // An IndexFile is what this fence knows of a crate's index file: the lines that
 // it accepted, as upstream wrote them.
 type IndexFile struct {
@@ -85,6 +89,17 @@ type IndexSave struct {
 	File    IndexFile    // Revision is the one that was read; 0 for a new file
 	Records []LineRecord // put in place of those of the same version
 	Events  []LineEvent
+	// Audit is written where a person was behind it; the zero entry is not.
+	Audit AuditEntry
+}
+
+// An IndexTouch notes that upstream confirmed a file as it was at a revision,
+// perhaps under new validators.
+type IndexTouch struct {
+	Key                string
+	Revision           int
+	CheckedAt          time.Time
+	ETag, LastModified string
 }
 
 // A CrateState is what the gate keeps in memory of a crate that is more than its
@@ -99,10 +114,10 @@ type CrateState struct {
 
 // A GateRelease is a release taken in, with what the gate has to know of it.
 type GateRelease struct {
-	Release    Release
-	Checks     []GateCheck
-	Incidents  int // other bytes were offered so often
-	Facts      PublishFacts
+	Release   Release     // About is left out
+	Checks    []GateCheck // by name
+	Incidents int         // so many other bytes were offered under its name and version
+	Facts     PublishFacts
 }
 
 // PublishFacts are what the upstream registry's API and the archive told of how a
@@ -117,12 +132,36 @@ type PublishFacts struct {
 }
 
 // A GateCheck is where one check stands on one release, as far as a policy asks.
+//
+// The run that counts is of the newest version of the check that has completed
+// one; among its attempts, as CheckRun.Overrides has it. So an older version's
+// answer counts while the newer one's is on its way.
 type GateCheck struct {
 	Check      string
 	Version    int    // of the run that counts; 0 when none has completed
 	Conclusion string // of the run that counts
-	Pending    bool
+	Pending    bool   // a run of any version is queued or in progress
 	Metrics    map[string]float64
+}
+
+// SystemActor is who closes an exception whose time is over.
+const SystemActor = "system"
+
+// An ExceptionQuery asks for exceptions, newest first.
+type ExceptionQuery struct {
+	Policy  string // "" is every
+	Crate   string // by any case; "" is every
+	Version string
+	Open    bool // only those that have not ended
+	Before  ID   // 0 starts at the newest
+	Limit   int
+}
+
+// A RulingQuery asks for rulings, newest first.
+type RulingQuery struct {
+	Policy, Crate, Version string // "" is every
+	Before                 ID     // 0 starts at the newest
+	Limit                  int
 }
 
 // An Exception lets one exact release past one rule of one policy for a time.
@@ -160,10 +199,12 @@ type Ruling struct {
 }
 
 // A DecisionRecord is a decision as it was made. They are only added, when a
-// decision differs from the one before.
+// decision differs from the one before: see Mark.
 type DecisionRecord struct {
-	ID       ID
-	Code     string // short and unguessed, for links
+	ID ID
+	// Code is short and unguessed, for links. All decisions on a release under a
+	// policy have the one that came with the first; "" has the store draw one.
+	Code     string
 	Policy   string
 	Crate    string
 	Version  string
@@ -179,15 +220,16 @@ type DecisionQuery struct {
 	Policy  string // "" is every
 	Verdict policy.Verdict
 	State   policy.State
-	Crate   string
+	Crate   string // by any case
 	Version string
 	History bool // all that ever were, not only those in force
-	Before  ID
+	Before  ID   // 0 starts at the newest
 	Limit   int
 }
 
 // A Fetch is one download that was answered, or refused.
 type Fetch struct {
+	ID       ID
 	At       time.Time
 	Actor    string
 	Policy   string
@@ -197,7 +239,33 @@ type Fetch struct {
 	Passed   bool
 }
 
-// A ReviewRequest is somebody's wish that a held release be looked at.
+// A FetchQuery asks who fetched what, newest first.
+type FetchQuery struct {
+	Crate, Version string // "" is every
+	Actor          string // "" is everybody
+	Before         ID     // 0 starts at the newest
+	Limit          int
+}
+
+// A FetchTotal is how often a release was fetched.
+type FetchTotal struct {
+	Crate    string
+	Version  string
+	Checksum crate.Checksum
+	Passed   int
+	Refused  int
+	Last     time.Time
+}
+
+// A ReviewQuery asks for review requests, newest first.
+type ReviewQuery struct {
+	Policy, Crate, Version string // "" is every
+	Before                 ID     // 0 starts at the newest
+	Limit                  int
+}
+
+// A ReviewRequest is somebody's wish that a held release be looked at. One person
+// has one for a release under a policy: the first.
 type ReviewRequest struct {
 	ID       ID
 	Policy   string
@@ -212,9 +280,23 @@ type ReviewRequest struct {
 // A GateEvent tells every replica that something of a crate changed. Sequence
 // numbers are in the order of commits: who has read up to one misses none below.
 type GateEvent struct {
-	Seq int64
-	Key string // the crate's; "" when it is about all, as with a baseline or a token
+	Seq  int64
+	What GateChange
+	Key  string // the crate's, where What is GateCrate; else ""
 }
+
+// A GateChange says what an event is about.
+type GateChange string
+
+// The kinds of event. An unknown one is to be taken as GateAll.
+const (
+	GateCrate    GateChange = "crate"    // the index file or the CrateState of Key
+	GateBaseline GateChange = "baseline" // a policy's baseline, and nothing else
+	GateToken    GateChange = "token"    // a token was made or revoked
+	// GateAll: anything may have changed, as after an import, or when events that
+	// were asked for are no longer kept. Read everything again.
+	GateAll GateChange = "all"
+)
 
 // A Baseline is the date before which a policy takes releases as they are.
 type Baseline struct {

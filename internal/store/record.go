@@ -1,0 +1,44 @@
+package store
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"hash"
+	"strings"
+)
+
+// IndexKey is what an index file is found by: the crate's name in lower case.
+// Unlike crate.Canonical it keeps - and _ apart, as the paths of an index do.
+func IndexKey(name string) string { return strings.ToLower(name) }
+
+// NewCode draws a code for links: 50 bits in ten lower-case characters.
+func NewCode() string { return strings.ToLower(rand.Text()[:10]) }
+
+// Mark is the same for decisions between which nothing happened that a person
+// would want to read: their verdicts, rules and ends are the same, for the same
+// line. Words may differ, since they tell ages, and so may the time to look again.
+func (d DecisionRecord) Mark() [32]byte {
+	h := sha256.New()
+	h.Write(d.Line[:])
+	mark(h, string(d.Decision.State))
+	if d.Decision.Observed {
+		mark(h, "observed")
+	}
+	for _, r := range d.Decision.Reasons {
+		mark(h, r.Rule)
+		mark(h, string(r.Verdict))
+		var until int64
+		if !r.Until.IsZero() {
+			until = r.Until.UnixMilli()
+		}
+		h.Write(binary.BigEndian.AppendUint64(nil, uint64(until)))
+	}
+	return [32]byte(h.Sum(nil))
+}
+
+// mark adds text that says where it ends.
+func mark(h hash.Hash, text string) {
+	h.Write(binary.BigEndian.AppendUint32(nil, uint32(len(text))))
+	h.Write([]byte(text))
+}
