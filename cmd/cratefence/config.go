@@ -40,6 +40,9 @@ type Config struct {
 	LogFormat string `toml:"log_format"`
 
 	Upstream UpstreamConfig `toml:"upstream"`
+	Fence    FenceConfig    `toml:"fence"`
+	People   []PersonConfig `toml:"people"`
+	TLS      TLSConfig      `toml:"tls"`
 	Webhook  WebhookConfig  `toml:"webhook"`
 	Limits   LimitsConfig   `toml:"limits"`
 	Worker   WorkerConfig   `toml:"worker"`
@@ -52,6 +55,63 @@ type UpstreamConfig struct {
 	Index string `toml:"index"`
 	// What pages call the registry.
 	Name string `toml:"name"`
+}
+
+// FenceConfig is what cargo gets at /p/POLICY/index/.
+type FenceConfig struct {
+	// The file of the policies. Empty: one policy, "default", which is the preset
+	// medium. It is read again when it changes; one with a mistake is not taken,
+	// and the policies before stay in force.
+	Policies string `toml:"policies"`
+	// The policies that a client without a token may use. Whoever may use one may
+	// read its decisions.
+	Anonymous []string `toml:"anonymous"`
+	// The policies that a token may use, by the token's name, as in
+	// ci = ["strict"]. A token that is not named here may use those of anonymous.
+	Tokens map[string][]string `toml:"tokens"`
+	// Whether cargo has to bring a token with the scope fetch, for the index and
+	// for downloads.
+	AuthRequired bool `toml:"auth_required"`
+	// How long an index file is served before upstream is asked whether it changed.
+	IndexTTL Duration `toml:"index_ttl"`
+	// How long a download waits for checks that are under way, before it is told
+	// to come again.
+	GateWait Duration `toml:"gate_wait"`
+	// How long the fence may be without word from its database before nothing new
+	// is allowed.
+	MaxStale Duration `toml:"max_stale"`
+	// Where cargo gets an allowed crate: "stream" through this service, or
+	// "redirect" to the upstream registry's own address.
+	Downloads string `toml:"downloads"`
+	// A folder of OSV files, such as a clone of
+	// https://github.com/rustsec/advisory-db at its branch osv. Empty: none.
+	Advisories string `toml:"advisories"`
+	// Whether the registry's web API is asked who published a version. Unknown
+	// publishers wait the full time.
+	AskPublishers bool `toml:"ask_publishers"`
+}
+
+// PersonConfig is who holds which tokens and publishes with which accounts, so
+// that nobody decides on a release of their own.
+type PersonConfig struct {
+	// What the person is called in decisions.
+	Name string `toml:"name"`
+	// The names of the person's tokens.
+	Tokens []string `toml:"tokens"`
+	// The person's accounts at the upstream registry; empty for none.
+	Publishers []string `toml:"publishers"`
+}
+
+// TLSConfig is how this service is reached without a proxy before it.
+type TLSConfig struct {
+	// A file with the certificate chain, PEM, read again when it changes. With it
+	// the address serves HTTPS and HTTP/2.
+	Certificate string `toml:"certificate"`
+	// A file with the certificate's private key, PEM.
+	Key string `toml:"key"`
+	// Whether plain HTTP may be upgraded to HTTP/2, as cargo offers: "loopback",
+	// "always" (no proxy may stand in between) or "never".
+	H2C string `toml:"h2c"`
 }
 
 // WebhookConfig is how a registry announces a new version: POST
@@ -133,7 +193,13 @@ func defaultConfig() Config {
 		Data:      "cratefence-data",
 		LogFormat: "text",
 		Upstream:  UpstreamConfig{Index: "sparse+https://index.crates.io/", Name: "crates.io"},
-		Limits:    LimitsConfig{CrateBytes: 64 << 20, UnpackedBytes: 512 << 20, Files: 50_000},
+		Fence: FenceConfig{
+			Anonymous: []string{"default"},
+			IndexTTL:  Duration(time.Minute), GateWait: Duration(10 * time.Second), MaxStale: Duration(15 * time.Minute),
+			Downloads: "stream", AskPublishers: true,
+		},
+		TLS:    TLSConfig{H2C: "loopback"},
+		Limits: LimitsConfig{CrateBytes: 64 << 20, UnpackedBytes: 512 << 20, Files: 50_000},
 		Worker: WorkerConfig{
 			Checks: 4, Fetches: 4,
 			FetchTimeout:    Duration(2 * time.Minute),
@@ -189,6 +255,9 @@ func explainTOML(err error) error {
 	return err
 }
 
+// maxGateWait stays below cargo's http.timeout.
+const maxGateWait = Duration(20 * time.Second)
+
 // maxLimit is far from where adding to a limit would overflow.
 const maxLimit = math.MaxInt32
 
@@ -206,6 +275,16 @@ func (c Config) validate() error {
 		return errors.New("limits must be at least 1")
 	case c.Limits.CrateBytes > maxLimit || c.Limits.UnpackedBytes > maxLimit || c.Limits.Files > maxLimit:
 		return fmt.Errorf("limits must be at most %d: a crate is read into memory", int64(maxLimit))
+	case c.Fence.IndexTTL < 0 || c.Fence.GateWait < 0 || c.Fence.MaxStale <= 0:
+		return errors.New("fence.index_ttl and fence.gate_wait must not be negative, and fence.max_stale must be above 0s")
+	case c.Fence.GateWait > maxGateWait:
+		return fmt.Errorf("fence.gate_wait must be at most %s: cargo gives up on a server that is silent for 30s", time.Duration(maxGateWait))
+	case c.Fence.Downloads != "stream" && c.Fence.Downloads != "redirect":
+		return fmt.Errorf("fence.downloads %q: want \"stream\" or \"redirect\"", c.Fence.Downloads)
+	case (c.TLS.Certificate == "") != (c.TLS.Key == ""):
+		return errors.New("tls.certificate and tls.key are set both or not at all")
+	case c.TLS.H2C != "loopback" && c.TLS.H2C != "always" && c.TLS.H2C != "never":
+		return fmt.Errorf("tls.h2c %q: want \"loopback\", \"always\" or \"never\"", c.TLS.H2C)
 	case c.LogFormat != "text" && c.LogFormat != "json":
 		return fmt.Errorf("log_format %q: want \"text\" or \"json\"", c.LogFormat)
 	case c.BaseURL != "" && !isWebURL(c.BaseURL):

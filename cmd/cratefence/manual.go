@@ -18,9 +18,18 @@ type manualEntry struct {
 
 // A manualSection is a TOML table; the first has no name.
 type manualSection struct {
-	Name    string
-	Doc     string
-	Entries []manualEntry
+	Name     string
+	Repeated bool // any number of tables, as in [[people]]
+	Doc      string
+	Entries  []manualEntry
+}
+
+// Head is how the table begins.
+func (s manualSection) Head() string {
+	if s.Repeated {
+		return "[[" + s.Name + "]]"
+	}
+	return "[" + s.Name + "]"
 }
 
 // manual reads the comments of Config and its parts.
@@ -32,22 +41,33 @@ func manual() []manualSection {
 	for i := range defaults.NumField() {
 		field, value := defaults.Type().Field(i), defaults.Field(i)
 		key := field.Tag.Get("toml")
-		if value.Kind() == reflect.Struct {
-			section := manualSection{Name: key, Doc: docs[field.Type.Name()][""]}
-			for j := range value.NumField() {
-				part := value.Type().Field(j)
-				section.Entries = append(section.Entries, manualEntry{
-					Key:     key + "." + part.Tag.Get("toml"),
-					Default: tomlValue(value.Field(j)),
-					Doc:     docs[field.Type.Name()][part.Name],
-				})
-			}
+		switch {
+		case value.Kind() == reflect.Struct:
+			sections = append(sections, manualTable(key, value, docs))
+			continue
+		case value.Kind() == reflect.Slice && field.Type.Elem().Kind() == reflect.Struct:
+			section := manualTable(key, reflect.Zero(field.Type.Elem()), docs)
+			section.Repeated = true
 			sections = append(sections, section)
 			continue
 		}
 		top.Entries = append(top.Entries, manualEntry{Key: key, Default: tomlValue(value), Doc: docs["Config"][field.Name]})
 	}
 	return append([]manualSection{top}, sections...)
+}
+
+func manualTable(key string, value reflect.Value, docs map[string]map[string]string) manualSection {
+	of := value.Type()
+	section := manualSection{Name: key, Doc: docs[of.Name()][""]}
+	for i := range value.NumField() {
+		field := of.Field(i)
+		section.Entries = append(section.Entries, manualEntry{
+			Key:     key + "." + field.Tag.Get("toml"),
+			Default: tomlValue(value.Field(i)),
+			Doc:     docs[of.Name()][field.Name],
+		})
+	}
+	return section
 }
 
 // structDocs returns the comments in config.go by type and field; those of a
@@ -92,6 +112,8 @@ func tomlValue(v reflect.Value) string {
 			quoted[i] = fmt.Sprintf("%q", s)
 		}
 		return "[" + strings.Join(quoted, ", ") + "]"
+	case map[string][]string:
+		return "{}"
 	default:
 		return fmt.Sprint(value)
 	}
@@ -164,7 +186,7 @@ func manualText() string {
 	var b strings.Builder
 	for _, s := range manual() {
 		if s.Name != "" {
-			fmt.Fprintf(&b, "\n[%s]  %s\n", s.Name, s.Doc)
+			fmt.Fprintf(&b, "\n%s  %s\n", s.Head(), s.Doc)
 		}
 		for _, e := range s.Entries {
 			name := e.Key[strings.LastIndexByte(e.Key, '.')+1:]
@@ -183,7 +205,7 @@ func manualMarkdown() string {
 		"to begin with. An unknown key is an error. A secret is never a value here: it is the path of a file.\n")
 	for _, s := range manual() {
 		if s.Name != "" {
-			fmt.Fprintf(&b, "\n## `[%s]`\n\n%s\n", s.Name, upperFirst(s.Doc))
+			fmt.Fprintf(&b, "\n## `%s`\n\n%s\n", s.Head(), upperFirst(s.Doc))
 		}
 		b.WriteString("\n| key | default | meaning |\n|---|---|---|\n")
 		for _, e := range s.Entries {
