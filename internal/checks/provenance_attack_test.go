@@ -67,6 +67,28 @@ func TestProvenanceAttacks(t *testing.T) {
 			changes: "-- x.md --\nfn evil() {}\n", rules: []string{"error file-modified x.md:1"},
 		},
 		{
+			name:    "a document taken in as data",
+			files:   "-- demo/src/a.rs --\npub const HELP: &str = include_str!(\"../x.md\");\n-- demo/x.md --\nhelp\n",
+			changes: "-- x.md --\nevil\n", rules: []string{"error file-modified x.md:1"},
+		},
+		{
+			name:    "a document that C takes in",
+			files:   "-- demo/native/a.c --\n#include \"../x.md\"\n-- demo/x.md --\nint a;\n",
+			changes: "-- x.md --\nint evil;\n", rules: []string{"error file-modified x.md:1"},
+		},
+		{
+			name:    "a document that a build script reads",
+			files:   "-- demo/build.rs --\nfn main() { run(std::fs::read(\"x.md\")); }\n-- demo/x.md --\ntrue\n",
+			changes: "-- x.md --\nevil\n", rules: []string{"error file-modified x.md:1"},
+		},
+		{
+			name: "a part of another build, which no word of Rust leads to",
+			files: "-- demo/build.rs --\nfn main() { cmake::build(\".\"); }\n-- demo/CMakeLists.txt --\nadd_subdirectory(test)\n" +
+				"-- demo/test/CMakeLists.txt --\nadd_library(t t.c)\n-- demo/test/t.c --\nint t;\n",
+			changes: "-- test/CMakeLists.txt --\nexecute_process(COMMAND evil)\n-- test/t.c --\nint evil;\n",
+			rules:   []string{"error file-modified test/CMakeLists.txt:1", "error file-modified test/t.c:1"},
+		},
+		{
 			name:     "a library that is not called Rust",
 			settings: "[lib]\npath = \"src/lib.inc\"\n", files: "-- demo/src/lib.inc --\n#[path = \"../tests/all.rs\"] mod a;\n",
 			changes: "-- tests/all.rs --\nfn evil() {}\n", rules: []string{"error file-modified tests/all.rs:1"},
@@ -89,6 +111,34 @@ func TestProvenanceAttacks(t *testing.T) {
 			r, _ := runCheck(t, s)
 			if diff := cmp.Diff(test.rules, rules(r.Findings)); r.Conclusion != check.Failure || diff != "" {
 				t.Errorf("concludes %s, findings (-want +got):\n%s", r.Conclusion, diff)
+			}
+		})
+	}
+}
+
+// What is only read, or tested with, is worth a look and no more.
+func TestProvenanceNotBuilt(t *testing.T) {
+	tests := []struct{ name, files, changes, rule string }{
+		{
+			name:    "a document taken into documentation",
+			files:   "-- demo/src/a.rs --\n#![cfg_attr(doc, doc = include_str!(\"../x.md\"))]\n-- demo/x.md --\nhelp\n",
+			changes: "-- x.md --\nother\n", rule: "warning file-modified x.md:1",
+		},
+		{
+			name:    "a part of another build, and nobody to begin it",
+			files:   "-- demo/test/CMakeLists.txt --\nadd_library(t t.c)\n",
+			changes: "-- test/CMakeLists.txt --\nother\n", rule: "warning file-modified test/CMakeLists.txt:1",
+		},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			f := newForge(t, attackedRepository("", test.files))
+			r, _ := runCheck(t, f.publish(t, cratetest.Package{Commit: f.repository.Head(), PathInVCS: "demo"}, test.changes))
+			if diff := cmp.Diff([]string{test.rule}, rules(r.Findings)); r.Conclusion != check.Neutral || diff != "" {
+				t.Errorf("concludes %s, findings (-want +got):\n%s", r.Conclusion, diff)
+			}
+			if !strings.HasSuffix(r.Title, "; nothing that differs is seen to be built") {
+				t.Errorf("the title is %q", r.Title)
 			}
 		})
 	}

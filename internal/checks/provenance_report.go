@@ -168,7 +168,7 @@ func (p *provenanceReport) title(r *provenance.Result) string {
 	if n := p.facts.Files[provenance.Declared]; n > 0 {
 		return title + fmt.Sprintf("; %d %s declared as generated", n, verb(n, "is", "are"))
 	}
-	return title + "; nothing is built from what differs"
+	return title + "; nothing that differs is seen to be built"
 }
 
 // edited reports whether somebody made a setting differ, rather than an old cargo.
@@ -217,9 +217,9 @@ func (p *provenanceReport) summary(r *provenance.Result) string {
 	case len(p.unsettled) > 0:
 		b.WriteString(p.settling())
 	case p.facts.Files[provenance.Declared] > 0:
-		b.WriteString("What is built from the crate stands in the repository, but for files that its manifest declares as generated. ")
+		b.WriteString("All that is seen to be built from the crate stands in the repository, but for files that its manifest declares as generated. ")
 	case p.has(check.LevelWarning):
-		b.WriteString("What is built from the crate stands in the repository. ")
+		b.WriteString("All that is seen to be built from the crate stands in the repository. ")
 	default:
 		b.WriteString("Every file is accounted for, and the published manifest is what cargo makes of the author's. ")
 	}

@@ -163,7 +163,7 @@ func TestProvenance(t *testing.T) {
 		},
 		{
 			name: "documents and tests", changes: "-- README.md --\nanother\n-- tests/more.rs --\nfn more() {}\n",
-			want: check.Neutral, title: "4 of 6 files match PLACE, on the branch main; nothing is built from what differs",
+			want: check.Neutral, title: "4 of 6 files match PLACE, on the branch main; nothing that differs is seen to be built",
 			rules: []string{"warning file-unknown README.md", "warning file-unknown tests/more.rs"},
 		},
 		{
@@ -180,7 +180,7 @@ func TestProvenance(t *testing.T) {
 			name: "words changed when publishing",
 			changes: "-- Cargo.toml.orig --\n[package]\nname = \"demo\"\nversion = \"1.0.0\"\nedition = \"2021\"\nreadme = \"../README.md\"\ndescription = \"x\"\n" +
 				"[dependencies]\nitoa.workspace = true\n",
-			want: check.Neutral, title: "4 of 5 files match PLACE, on the branch main; nothing is built from what differs",
+			want: check.Neutral, title: "4 of 5 files match PLACE, on the branch main; nothing that differs is seen to be built",
 			rules: []string{"warning metadata-key-removed Cargo.toml"},
 		},
 	}

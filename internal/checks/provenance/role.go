@@ -2,7 +2,6 @@ package provenance
 
 import (
 	"bytes"
-	"iter"
 	"path"
 	"slices"
 	"strings"
@@ -17,7 +16,8 @@ type roles struct {
 	named   map[string]bool // by the manifest, as something to build
 	scripts map[string]bool // build scripts
 	reached map[string]bool // folders of tests or the like that source files mention
-	code    map[string]bool // names of files that source files take in as code
+	taken   map[string]bool // names of files that source files take in, as code or as data
+	builds  bool            // there is a build script, which may run anything
 }
 
 // asideFolders hold no source, at the crate's root.
@@ -38,15 +38,35 @@ var asideFiles = []string{
 var asideNames = []string{"README", "LICENSE", "LICENCE", "COPYING", "COPYRIGHT", "UNLICENSE", "NOTICE", "CHANGELOG", "CHANGES", "AUTHORS",
 	"CONTRIBUTORS", "CONTRIBUTING", "CODE_OF_CONDUCT", "SECURITY", "RELEASES", "HISTORY", "NEWS"}
 
-// asideEnds are documents and pictures, outside src. They may well be included
-// in documentation.
+// asideEnds are documents and pictures, outside src. They are often included in
+// documentation; where a source file takes one in otherwise it is built.
 var asideEnds = []string{".md", ".markdown", ".rst", ".adoc", ".svg", ".png", ".jpg", ".jpeg", ".gif", ".webp", ".ico", ".pdf"}
 
 // codeEnds keep a name like LICENSE-check.rs from passing for a document.
 var codeEnds = []string{".rs", ".c", ".cc", ".cpp", ".h", ".s", ".o", ".a", ".so", ".dll", ".py", ".sh", ".toml", ".json", ".in"}
 
+// nativeNames and nativeEnds are what builds other than cargo's are made of. Those
+// go into folders that cargo passes by: a CMakeLists.txt adds test/ without a word
+// in any file of Rust.
+var (
+	nativeNames = []string{
+		"cmakelists.txt", "makefile", "gnumakefile", "meson.build", "meson_options.txt", "configure", "sconstruct", "sconscript",
+		"build", "build.bazel", "wscript",
+	}
+	nativeEnds = []string{
+		".cmake", ".mk", ".mak", ".am", ".ac", ".m4", ".in", ".ninja", ".gyp", ".gypi", ".gn", ".bzl", ".sh", ".bash", ".bat", ".cmd", ".ps1", ".py", ".pl",
+		".asm", ".o", ".obj", ".a", ".lib", ".so", ".dylib", ".dll", ".exe", ".def", ".ld",
+	}
+)
+
+// isNative reports whether a file may be part of a build other than cargo's.
+func isNative(file string) bool {
+	name, end := strings.ToLower(path.Base(file)), strings.ToLower(path.Ext(file))
+	return slices.Contains(nativeNames, name) || slices.Contains(nativeEnds, end) || end != ".rs" && slices.Contains(leadingEnds, end)
+}
+
 func newRoles(c *comparison) roles {
-	r := roles{named: map[string]bool{}, scripts: map[string]bool{"build.rs": true}, reached: map[string]bool{}, code: map[string]bool{}}
+	r := roles{named: map[string]bool{}, scripts: map[string]bool{"build.rs": true}, reached: map[string]bool{}, taken: map[string]bool{}}
 	for _, m := range []*crate.Manifest{c.published, c.original, c.git} {
 		if m != nil {
 			for _, p := range builtPaths(m) {
@@ -60,18 +80,19 @@ func newRoles(c *comparison) roles {
 	held := map[string]bool{} // names of the crate's files
 	for _, f := range c.in.Archive.Files {
 		held[path.Base(f.Path)] = true
+		r.builds = r.builds || r.scripts[f.Path]
 	}
 	// What is taken in takes in more, from folders that were passed by already.
 	read := make([]bool, len(c.in.Archive.Files))
 	for range maxRounds {
-		before := len(r.reached) + len(r.code)
+		before := len(r.reached) + len(r.taken)
 		for i, f := range c.in.Archive.Files {
 			if !read[i] && r.leads(f.Path) {
 				read[i] = true
 				r.follow(f, held)
 			}
 		}
-		if len(r.reached)+len(r.code) == before {
+		if len(r.reached)+len(r.taken) == before {
 			return r
 		}
 	}
@@ -90,7 +111,7 @@ var leadingEnds = []string{".rs", ".c", ".cc", ".cpp", ".cxx", ".h", ".hh", ".hp
 
 // leads reports whether a file is source that may take in other files.
 func (r roles) leads(file string) bool {
-	if r.named[file] || r.code[path.Base(file)] {
+	if r.named[file] || r.taken[path.Base(file)] {
 		return true
 	}
 	return slices.Contains(leadingEnds, strings.ToLower(path.Ext(file))) && !r.aside(file)
@@ -106,102 +127,20 @@ func (r roles) follow(f crate.File, held map[string]bool) {
 			r.reached[folder] = true
 		}
 	}
-	for at := range takenIn(f.Data) {
+	names := takenIn(f.Data)
+	if r.scripts[f.Path] { // it reads what it likes
+		names = quoted(f.Data)
+	}
+	for at := range names {
 		if name := at[bytes.LastIndexByte(at, '/')+1:]; held[string(name)] {
-			r.code[string(name)] = true
+			r.taken[string(name)] = true
 		}
 	}
-}
-
-// mentions reports whether source may lead into a folder of the crate's
-// root, as `#[path = "../tests/x.rs"]`, `include!` and `#include` do. Comments and the URLs in
-// them do not.
-func mentions(source []byte, folder string) bool {
-	name := []byte(folder + "/")
-	if !bytes.Contains(source, name) {
-		return false
-	}
-	for line := range bytes.Lines(source) {
-		if isComment(line) {
-			continue
-		}
-		for rest := line; ; {
-			before, after, found := bytes.Cut(rest, name)
-			if !found {
-				break
-			}
-			if (bytes.HasSuffix(before, []byte(`"`)) || bytes.HasSuffix(before, []byte("/"))) && !inURL(before) {
-				return true
-			}
-			rest = after
-		}
-	}
-	return false
-}
-
-// isComment reports whether a line is one comment and nothing besides.
-func isComment(line []byte) bool {
-	return bytes.HasPrefix(bytes.TrimSpace(line), []byte("//")) && !bytes.Contains(line, []byte("*/"))
-}
-
-// inURL reports whether what ends here is part of a URL.
-func inURL(before []byte) bool {
-	return bytes.Contains(before[bytes.LastIndexAny(before, " \t\"<(")+1:], []byte("://"))
-}
-
-// takingReach is the bytes behind `include!` and `path =` in which the name of what
-// they take in has to stand.
-const takingReach = 1200
-
-// takenIn yields what may be the paths of files of any name that source takes in
-// as code: what stands between quotes behind `include!` and `path =`, up to the end
-// of the statement. include_str! and include_bytes! take in none. Each byte is
-// looked at a few times at most, whatever the source is made of.
-func takenIn(source []byte) iter.Seq[[]byte] {
-	return func(yield func([]byte) bool) {
-		for _, word := range []string{"include", "path"} {
-			for at, quoted := 0, 0; ; { // quoted is where the last quote was seen
-				i := bytes.Index(source[at:], []byte(word))
-				if i < 0 {
-					break
-				}
-				begin := at + i
-				if at = begin + len(word); !takes(source[:begin], word, source[at:]) {
-					continue
-				}
-				end := min(at+takingReach, len(source))
-				if i := bytes.IndexByte(source[at:end], ';'); i >= 0 {
-					end = at + i
-				}
-				for from := max(at, quoted); from < end; from = quoted {
-					i := bytes.IndexByte(source[from:end], '"')
-					if i < 0 {
-						break
-					}
-					if quoted = from + i + 1; !yield(source[from : from+i]) {
-						return
-					}
-				}
-			}
-		}
-	}
-}
-
-// takes reports whether a word is one of its own, and `path` is given a value or
-// `include` called as a macro.
-func takes(before []byte, word string, after []byte) bool {
-	if len(before) > 0 {
-		if c := before[len(before)-1]; c == '_' || '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'z' {
-			return false
-		}
-	}
-	sign := map[string]string{"include": "!", "path": "="}[word]
-	return bytes.HasPrefix(bytes.TrimLeft(after, " \t\n\f\r"), []byte(sign))
 }
 
 // source reports whether a file can be built or run.
 func (r roles) source(file string) bool {
-	return r.code[path.Base(file)] || !r.aside(file)
+	return r.taken[path.Base(file)] || !r.aside(file)
 }
 
 func (r roles) aside(file string) bool {
@@ -210,7 +149,7 @@ func (r roles) aside(file string) bool {
 	}
 	if top, _, nested := strings.Cut(file, "/"); nested {
 		if slices.Contains(asideFolders, top) {
-			return !r.reached[top]
+			return !r.reached[top] && !(r.builds && top[0] != '.' && isNative(file))
 		}
 		return top != "src" && top != ".cargo" && slices.Contains(asideEnds, strings.ToLower(path.Ext(file)))
 	}

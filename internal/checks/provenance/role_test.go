@@ -17,13 +17,25 @@ func TestTakenIn(t *testing.T) {
 		{"(include!(\"y\"))\ninclude!(\"x.txt\")", true},
 		{`path = "a" include! path = "x.txt"`, true},
 		{`path = " path = "x.txt"`, true}, // whatever opens and what closes
+		{`const X: &str = include_str!("x.txt");`, true},
+		{`f(include_bytes! ("x.txt"))`, true},
+		{"#include \"x.txt\"\n", true},
+		{"# embed \"x.txt\"\n", true},
+		{".incbin \"x.txt\"\n", true},
+		{"#![doc = include_str!(\"x.txt\")]", false},
+		{"#![cfg_attr(feature = \"d\", doc =\ninclude_str!(\"x.txt\"))]", false},
+		{"#[doc = concat!(\"a\", include_str!(\"x.txt\"))]", false},
+		{"doc_comment!(include_str!(\"x.txt\"));", false},
+		{"let doc = include_str!(\"x.txt\");", true},
+		{"#[doc = \"a\"] const X: &str = include_str!(\"x.txt\");", true},
+		{"#[nodoc = include_str!(\"x.txt\")]", true},
+		{"#![doc = include_str!(\"y\")]\ninclude!(\"x.txt\");", true},
 		{`include!(` + strings.Repeat(" ", 900) + `"x.txt"`, true},
 		{`include!("x.txt`, false},
 		{`include!(); "x.txt"`, false}, // of another statement
 		{`my_include!("x.txt")`, false},
 		{`mypath = "x.txt"`, false},
 		{`path("x.txt")`, false},
-		{`include_str!("x.txt")`, false},
 		{`"x.txt"`, false},
 	}
 	for _, test := range tests {

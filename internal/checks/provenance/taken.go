@@ -1,0 +1,151 @@
+package provenance
+
+import (
+	"bytes"
+	"iter"
+)
+
+// mentions reports whether source may lead into a folder of the crate's
+// root, as `#[path = "../tests/x.rs"]`, `include!` and `#include` do. Comments and the URLs in
+// them do not.
+func mentions(source []byte, folder string) bool {
+	name := []byte(folder + "/")
+	if !bytes.Contains(source, name) {
+		return false
+	}
+	for line := range bytes.Lines(source) {
+		if isComment(line) {
+			continue
+		}
+		for rest := line; ; {
+			before, after, found := bytes.Cut(rest, name)
+			if !found {
+				break
+			}
+			if (bytes.HasSuffix(before, []byte(`"`)) || bytes.HasSuffix(before, []byte("/"))) && !inURL(before) {
+				return true
+			}
+			rest = after
+		}
+	}
+	return false
+}
+
+// isComment reports whether a line is one comment and nothing besides.
+func isComment(line []byte) bool {
+	return bytes.HasPrefix(bytes.TrimSpace(line), []byte("//")) && !bytes.Contains(line, []byte("*/"))
+}
+
+// inURL reports whether what ends here is part of a URL.
+func inURL(before []byte) bool {
+	return bytes.Contains(before[bytes.LastIndexAny(before, " \t\"<(")+1:], []byte("://"))
+}
+
+// takingReach is the bytes behind a word that takes in files in which their names
+// have to stand.
+const takingReach = 1200
+
+// takingWords are those that are followed, or preceded, by what marks them as such.
+var takingWords = []string{"include", "path", "incbin", "embed"}
+
+// takenIn yields what may be the paths of files of any name that source takes in:
+// what stands between quotes behind `include!`, `include_str!`, `path =`,
+// `#include` and the like, up to the end of the statement. What is taken into
+// documentation is left out. Each byte is looked at a few times at most, whatever
+// the source is made of.
+func takenIn(source []byte) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		for _, word := range takingWords {
+			for at, seen := 0, 0; ; { // seen is where the last quote was
+				i := bytes.Index(source[at:], []byte(word))
+				if i < 0 {
+					break
+				}
+				begin := at + i
+				if at = begin + len(word); !takes(source[:begin], word, source[at:]) {
+					continue
+				}
+				end := min(at+takingReach, len(source))
+				if i := bytes.IndexByte(source[at:end], ';'); i >= 0 {
+					end = at + i
+				}
+				for from := max(at, seen); from < end; from = seen {
+					i := bytes.IndexByte(source[from:end], '"')
+					if i < 0 {
+						break
+					}
+					if seen = from + i + 1; !yield(source[from : from+i]) {
+						return
+					}
+				}
+			}
+		}
+	}
+}
+
+// takes reports whether a word is one of its own, and takes in what follows: `path`
+// is given a value, `include` and its kin are called as macros, and the words of C
+// and of assemblers have their sign before and a name behind them. What is taken in
+// as documentation is not built.
+func takes(before []byte, word string, after []byte) bool {
+	if len(before) > 0 && isWordByte(before[len(before)-1]) {
+		return false
+	}
+	if word == "include" {
+		for _, data := range []string{"_str", "_bytes"} {
+			if rest, ok := bytes.CutPrefix(after, []byte(data)); ok {
+				return bytes.HasPrefix(bytes.TrimLeft(rest, blanks), []byte("!")) && !documents(before)
+			}
+		}
+	}
+	after = bytes.TrimLeft(after, blanks)
+	switch {
+	case word == "path":
+		return bytes.HasPrefix(after, []byte("="))
+	case word == "include" && bytes.HasPrefix(after, []byte("!")):
+		return true
+	}
+	before = bytes.TrimRight(before, " \t")
+	return bytes.HasPrefix(after, []byte(`"`)) && (bytes.HasSuffix(before, []byte("#")) || bytes.HasSuffix(before, []byte(".")))
+}
+
+const blanks = " \t\n\f\r"
+
+func isWordByte(c byte) bool {
+	return c == '_' || '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'z'
+}
+
+// documents reports whether what is called here stands in an attribute
+// `#[doc = …]`, with other text or alone, or in the macro that was used before
+// there was such.
+func documents(before []byte) bool {
+	before = bytes.TrimRight(before[max(0, len(before)-200):], blanks)
+	if bytes.HasSuffix(before, []byte("doc_comment!(")) {
+		return true
+	}
+	i := max(bytes.LastIndex(before, []byte("#[")), bytes.LastIndex(before, []byte("#![")))
+	if i < 0 || bytes.ContainsAny(before[i:], "];") {
+		return false
+	}
+	attribute := before[i:]
+	doc := bytes.LastIndex(attribute, []byte("doc"))
+	if doc < 0 || isWordByte(attribute[doc-1]) {
+		return false
+	}
+	value, ok := bytes.CutPrefix(bytes.TrimLeft(attribute[doc+len("doc"):], blanks), []byte("="))
+	value = bytes.TrimLeft(value, blanks)
+	return ok && (len(value) == 0 || bytes.HasPrefix(value, []byte("concat!")))
+}
+
+// quoted yields what may stand between quotes: what comes before each of them.
+func quoted(source []byte) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		for {
+			text, rest, ok := bytes.Cut(source, []byte(`"`))
+			if !ok || !yield(text) {
+				return
+			}
+			source = rest
+		}
+	}
+}
