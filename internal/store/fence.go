@@ -24,6 +24,9 @@ type IndexFile struct {
 	ETag, LastModified string
 	CheckedAt          time.Time // when upstream last confirmed it
 	ChangedAt          time.Time // when Lines last changed
+	// FirstSeenAt is when it was first stored: the first sight of every line that
+	// has no record.
+	FirstSeenAt time.Time
 	// Imported is when it came with an index import; zero when it did not.
 	Imported time.Time
 	// GoneSince is when upstream first said that there is no such crate, of a
