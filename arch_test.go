@@ -32,7 +32,7 @@ type room struct {
 var (
 	formats  = []string{"crate", "gitobj", "index", "lockfile", "rustsrc"}
 	domain   = []string{"check", "checks", "policy", "review", "depgraph"}
-	verbs    = []string{"intake", "mirror", "runner", "runs", "gate"}
+	verbs    = []string{"intake", "mirror", "runner", "runs", "gate", "ruling"}
 	adapters = []string{"upstream", "gitsource", "advisory", "sandbox", "remote", "notify", "blob", "ledger"}
 	waysIn   = []string{"worker", "registry", "api", "web"}
 	stores   = []string{"store/sqlite", "store/postgres"}

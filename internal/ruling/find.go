@@ -1,0 +1,104 @@
+package ruling
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/cratefence/cratefence/internal/crate"
+	"github.com/cratefence/cratefence/internal/store"
+)
+
+// Releases are those taken in.
+type Releases interface {
+	// Release wraps store.ErrNotFound when there is none.
+	Release(ctx context.Context, name, version string) (store.Release, error)
+}
+
+// found is what a decision binds to: the bytes first seen under a version.
+type found struct {
+	Crate     string // as its index lines write it
+	Version   string
+	Checksum  crate.Checksum
+	Publisher string // "" when not known
+}
+
+// find looks for a release in the index files, where every release stands that
+// cargo can ask for, and among those taken in, for who published it.
+func (d *Desk) find(ctx context.Context, s Subject) (found, error) {
+	if crate.ValidateName(s.Crate) != nil {
+		return found{}, invalid("%q is not the name of a crate", s.Crate)
+	}
+	if _, err := crate.ParseVersion(s.Version); err != nil {
+		return found{}, invalid("%q is not a version", s.Version)
+	}
+	taken, err := d.Releases.Release(ctx, s.Crate, s.Version)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return found{}, fmt.Errorf("find release %s: %w", s, err)
+	}
+	f, err := d.indexed(ctx, s)
+	switch {
+	case errors.Is(err, store.ErrNotFound) && taken.ID == 0:
+		return found{}, fmt.Errorf("find release %s: %w", s, store.ErrNotFound)
+	case errors.Is(err, store.ErrNotFound):
+		return found{Crate: taken.Crate, Version: taken.Version, Checksum: taken.Checksum, Publisher: taken.Publisher}, nil
+	case err != nil:
+		return found{}, fmt.Errorf("find release %s: %w", s, err)
+	}
+	if taken.Checksum == f.Checksum {
+		f.Publisher = taken.Publisher
+	}
+	return f, nil
+}
+
+// indexed finds a version in its crate's index file.
+func (d *Desk) indexed(ctx context.Context, s Subject) (found, error) {
+	file, records, err := d.Lines.IndexFile(ctx, store.IndexKey(s.Crate))
+	if err != nil {
+		return found{}, err
+	}
+	for _, r := range records {
+		if r.Version == s.Version {
+			return found{Crate: file.Name, Version: r.Version, Checksum: r.Checksum}, nil
+		}
+	}
+	sum, err := checksumOf(file, s.Version)
+	if err != nil {
+		return found{}, err
+	}
+	return found{Crate: file.Name, Version: s.Version, Checksum: sum}, nil
+}
+
+// checksumOf reads the checksum of a version from an index file, line by line:
+// the file was bounded when it was taken.
+func checksumOf(file store.IndexFile, version string) (crate.Checksum, error) {
+	unpacked, err := gzip.NewReader(bytes.NewReader(file.Lines))
+	if err != nil {
+		return crate.Checksum{}, fmt.Errorf("unpack index file %q: %w", file.Key, err)
+	}
+	lines := bufio.NewReader(io.LimitReader(unpacked, int64(file.Size)))
+	needle := []byte(`"` + version + `"`)
+	for {
+		line, err := lines.ReadBytes('\n')
+		if bytes.Contains(line, needle) {
+			var l struct {
+				Vers  string         `json:"vers"`
+				Cksum crate.Checksum `json:"cksum"`
+			}
+			if json.Unmarshal(line, &l) == nil && l.Vers == version {
+				return l.Cksum, nil
+			}
+		}
+		switch {
+		case errors.Is(err, io.EOF):
+			return crate.Checksum{}, store.ErrNotFound
+		case err != nil:
+			return crate.Checksum{}, fmt.Errorf("unpack index file %q: %w", file.Key, err)
+		}
+	}
+}
