@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -62,19 +63,36 @@ func (r *Registry) Publish(name, version string, data []byte, publishedAt time.T
 
 // Yank sets whether a version is yanked.
 func (r *Registry) Yank(name, version string, yanked bool) error {
+	return r.Edit(name, version, func(line *index.Line) { line.Yanked = yanked })
+}
+
+// Edit changes the index line of a version, as no honest registry does but for
+// the yank.
+func (r *Registry) Edit(name, version string, edit func(*index.Line)) error {
+	return r.change(name, version, func(lines []index.Line, i int) []index.Line {
+		edit(&lines[i])
+		return lines
+	})
+}
+
+// Remove takes a version from the index, as crates.io does with malware.
+func (r *Registry) Remove(name, version string) error {
+	return r.change(name, version, func(lines []index.Line, i int) []index.Line { return slices.Delete(lines, i, i+1) })
+}
+
+func (r *Registry) change(name, version string, change func(lines []index.Line, i int) []index.Line) error {
 	file, err := index.Path(name)
 	if err != nil {
-		return fmt.Errorf("yank %s@%s: %w", name, version, err)
+		return fmt.Errorf("change %s@%s: %w", name, version, err)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for i := range r.files[file] {
-		if line := &r.files[file][i]; line.Vers == version {
-			line.Yanked = yanked
-			return nil
-		}
+	i := slices.IndexFunc(r.files[file], func(line index.Line) bool { return line.Vers == version })
+	if i < 0 {
+		return fmt.Errorf("change %s@%s: no such version", name, version)
 	}
-	return fmt.Errorf("yank %s@%s: no such version", name, version)
+	r.files[file] = change(r.files[file], i)
+	return nil
 }
 
 // Misbehave answers requests for a path ("/dl/NAME/VERSION", "/index/config.json")
