@@ -26,6 +26,9 @@ type Evidence struct {
 	Kind Kind
 	// Line is what became of its index line since it was first seen.
 	Line LineTrouble
+	// LineSince is when that trouble was seen: what a person allowed before then
+	// was not allowed in view of it.
+	LineSince time.Time
 	// Offered: other bytes were offered under this name and version, here or upstream.
 	Offered bool
 
@@ -45,8 +48,11 @@ type Evidence struct {
 	Checks []CheckResult
 
 	Publisher Publisher
+	// Compared: this version and the one before were both taken in, so that the
+	// three below are known. Nothing is shortened before then.
+	Compared bool
 	// LostVCS, LostTrust, NewBuildScript: what the version before had and this one
-	// has not, or the other way round. They are known once both were taken in.
+	// has not, or the other way round.
 	LostVCS        bool // no commit is recorded any more
 	LostTrust      bool // trusted publishing was used before
 	NewBuildScript bool
