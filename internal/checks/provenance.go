@@ -34,7 +34,8 @@ func runProvenance(ctx context.Context, s *check.Subject) (check.Report, error) 
 	}
 	reached := p.startReach(ctx)
 	result, err := provenance.Compare(ctx, provenance.Input{
-		Name: releaseName(s), Archive: s.Archive, Snapshot: p.source.snapshot, Source: s.Source, Path: p.source.info.PathInVCS,
+		Name: releaseName(s), Archive: s.Archive, Snapshot: p.source.snapshot, Source: s.Source,
+		Path: p.source.info.PathInVCS, Repository: p.source.repository,
 	})
 	switch {
 	case errors.Is(err, provenance.ErrNoPackage):

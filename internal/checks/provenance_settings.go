@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/cratefence/cratefence/internal/check"
 	"github.com/cratefence/cratefence/internal/checks/manifest"
@@ -25,6 +26,14 @@ func (p *provenanceReport) manifestFindings(r *provenance.Result) {
 		p.add(check.Finding{
 			Rule: "path-wrong", Level: check.LevelWarning, Path: crate.VCSInfoFile,
 			Message: fmt.Sprintf("The recorded folder %q holds no package; it was found at %q", *recorded, cmp.Or(r.Path, ".")),
+		})
+	}
+	if n := len(r.Twins); n > 0 {
+		p.add(check.Finding{
+			Rule: "package-twin", Level: check.LevelWarning, Path: crate.VCSInfoFile,
+			Message: fmt.Sprintf("The crate was packaged from the folder %q, and the repository holds %s of its name where a reader may look first: %s",
+				r.Path, counted(n, "other package"), named(quotedAll(r.Twins), n)),
+			Help: "Keep one package of a name in a repository, or look at the one that is published.",
 		})
 	}
 	for _, u := range m.Unreadable {
@@ -49,6 +58,13 @@ func (p *provenanceReport) manifestFindings(r *provenance.Result) {
 			Message: fmt.Sprintf("The author's manifest is not the text that the repository holds at %s, and means the same", p.commit()),
 		})
 	}
+}
+
+func quotedAll(folders []string) (all []string) {
+	for _, folder := range folders {
+		all = append(all, strconv.Quote(cmp.Or(folder, ".")))
+	}
+	return all
 }
 
 // unreadable tells of a manifest that was not compared. What cargo reads must be

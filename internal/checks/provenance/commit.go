@@ -230,7 +230,7 @@ func (g *guess) open(ctx context.Context, commit gitobj.ID) (*dated, error) {
 	}
 	d := &dated{snapshot: snapshot}
 	c := &comparison{
-		in:   Input{Name: g.q.Name, Archive: g.q.Archive, Snapshot: snapshot, Path: g.q.Path},
+		in:   Input{Name: g.q.Name, Archive: g.q.Archive, Snapshot: snapshot, Path: g.q.Path, Repository: g.q.Repository},
 		tree: tree{snap: snapshot, links: map[gitobj.ID]string{}},
 	}
 	c.readManifests()

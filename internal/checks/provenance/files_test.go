@@ -504,6 +504,7 @@ version = "1.0.0"
 	tests := []struct {
 		name        string
 		path        *string
+		repository  string
 		crateName   string
 		manifest    string
 		want        string
@@ -515,12 +516,25 @@ version = "1.0.0"
 		{name: "recorded wrongly", path: path("c"), crateName: "demo", manifest: sameAsB, want: "b/demo", wantGuessed: true},
 		{name: "not recorded, by id", crateName: "demo", manifest: sameAsB, want: "b/demo", wantGuessed: true},
 		{name: "not recorded, by name", crateName: "demo", manifest: otherText, want: "b/demo", wantGuessed: true},
+		{
+			name: "hinted at", repository: "https://github.com/o/r/tree/main/deeper/down/demo", crateName: "demo", manifest: sameAsB,
+			want: "deeper/down/demo", wantGuessed: true,
+		},
+		{
+			name: "hinted at, in a branch with a slash", repository: "https://codeberg.org/o/r/src/branch/fix/one/deeper/down/demo/", crateName: "demo", manifest: otherText,
+			want: "deeper/down/demo", wantGuessed: true,
+		},
+		{name: "hinted at another", repository: "https://github.com/o/r/tree/main/a", crateName: "demo", manifest: otherText, want: "b/demo", wantGuessed: true},
+		{
+			name: "hinted at, and recorded", path: path("b/demo"), repository: "https://github.com/o/r/tree/main/deeper/down/demo", crateName: "demo", manifest: sameAsB,
+			want: "b/demo",
+		},
 		{name: "not there", crateName: "nobody", manifest: noneOfIt, wantErr: ErrNoPackage},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			f := newFixture(t, "nowhere", text+"-- crate/Cargo.toml.orig --\n"+test.manifest)
-			r, err := Compare(context.Background(), Input{Name: test.crateName, Archive: f.archive, Snapshot: f.snapshot, Path: test.path})
+			r, err := Compare(context.Background(), Input{Name: test.crateName, Archive: f.archive, Snapshot: f.snapshot, Path: test.path, Repository: test.repository})
 			if !errors.Is(err, test.wantErr) {
 				t.Fatalf("got %v, want %v", err, test.wantErr)
 			}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"path"
 	"slices"
 	"strings"
@@ -16,11 +17,13 @@ import (
 const (
 	maxVisits    = 200_000 // folders; one tree may stand in many
 	maxManifests = 200     // manifests that are fetched to read their names
+	anyDepth     = math.MaxInt
 )
 
 // locate finds the folder of the package: the recorded one if it holds a
-// manifest, else the shallowest whose manifest is the crate's own, else the
-// shallowest whose manifest names the crate.
+// manifest, else one whose manifest is the crate's own, else one whose manifest
+// names the crate; of several that which the repository's URL points at, or the
+// shallowest.
 func (c *comparison) locate(ctx context.Context) error {
 	if c.in.Path != nil {
 		at := path.Join(*c.in.Path, crate.ManifestFile)
@@ -36,7 +39,7 @@ func (c *comparison) locate(ctx context.Context) error {
 		}
 	}
 	c.out.PathGuessed = true
-	manifests := c.tree.manifests()
+	manifests := hintedFirst(c.tree.manifests(anyDepth), hints(c.in.Repository))
 	if folder, ok := c.byID(manifests); ok {
 		c.out.Path = folder
 		return nil
@@ -56,25 +59,28 @@ func (c *comparison) locate(ctx context.Context) error {
 type candidate struct {
 	folder string
 	id     gitobj.ID
+	same   bool // as the package's
 }
 
-// manifests lists the manifests of the commit, shallowest first.
-func (t *tree) manifests() []candidate {
+// manifests lists the manifests of the commit that are no deeper than some depth,
+// shallowest first.
+func (t *tree) manifests(deepest int) []candidate {
 	var all []candidate
 	type level struct {
 		id     gitobj.ID
 		folder string
+		depth  int
 	}
-	work := []level{{t.snap.Commit().Tree, ""}}
+	work := []level{{t.snap.Commit().Tree, "", 0}}
 	for visits := 0; len(work) > 0 && visits < maxVisits; visits++ {
 		at := work[0]
 		work = work[1:]
 		for _, e := range t.folder(at.id).Entries {
 			switch {
-			case e.Mode == gitobj.ModeTree && len(work) < maxVisits && len(at.folder) < crate.DefaultLimits.Path:
-				work = append(work, level{e.ID, path.Join(at.folder, e.Name)})
+			case e.Mode == gitobj.ModeTree && at.depth < deepest && len(work) < maxVisits && len(at.folder) < crate.DefaultLimits.Path:
+				work = append(work, level{e.ID, path.Join(at.folder, e.Name), at.depth + 1})
 			case e.Mode.IsFile() && e.Name == crate.ManifestFile:
-				all = append(all, candidate{at.folder, e.ID})
+				all = append(all, candidate{folder: at.folder, id: e.ID})
 			}
 		}
 	}
@@ -82,6 +88,46 @@ func (t *tree) manifests() []candidate {
 		return cmp.Or(cmp.Compare(depth(a.folder), depth(b.folder)), cmp.Compare(a.folder, b.folder))
 	})
 	return all
+}
+
+// pageMarks stand in the URLs of forges between a repository and what a page shows
+// of it: a ref, and a folder.
+var pageMarks = []string{"tree", "src", "+"}
+
+// hints lists the folders that a repository's URL may point at, as that of the page
+// of a package does: https://github.com/rust-random/rand/tree/master/rand_core. Where
+// the ref ends is not known, so that each is shorter than the one before.
+func hints(repository string) (folders []string) {
+	const most = 20 // segments
+	_, rest, found := strings.Cut(repository, "://")
+	if !found {
+		rest = repository
+	}
+	rest, _, _ = strings.Cut(rest, "?")
+	rest, _, _ = strings.Cut(rest, "#")
+	segments := strings.Split(strings.Trim(rest, "/"), "/")
+	for i := 3; i < len(segments); i++ { // behind host, owner and name
+		if !slices.Contains(pageMarks, segments[i]) {
+			continue
+		}
+		for shown := segments[i+1:]; len(shown) > 1 && len(shown) <= most; shown = shown[1:] {
+			folders = append(folders, path.Join(shown[1:]...))
+		}
+		break
+	}
+	return folders
+}
+
+// hintedFirst puts what is hinted at before the rest.
+func hintedFirst(manifests []candidate, hints []string) []candidate {
+	at := map[string]int{}
+	for i, folder := range slices.Backward(hints) {
+		at[folder] = i - len(hints)
+	}
+	if len(at) > 0 {
+		slices.SortStableFunc(manifests, func(a, b candidate) int { return cmp.Compare(at[a.folder], at[b.folder]) })
+	}
+	return manifests
 }
 
 func depth(folder string) int {

@@ -36,6 +36,12 @@ func (c *comparison) prefetch(ctx context.Context) error {
 			break
 		}
 	}
+	c.twins = c.suspects()
+	for _, m := range c.twins {
+		if !m.same {
+			ids = append(ids, m.id)
+		}
+	}
 	for _, f := range c.in.Archive.Files {
 		if at := c.tree.find(c.inRepository(f.Path)); at.state == waiting {
 			ids = append(ids, at.entry.ID)

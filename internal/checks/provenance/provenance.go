@@ -29,12 +29,16 @@ type Input struct {
 	// Path is the package's folder in the repository, "" for its root; nil where
 	// it is not recorded.
 	Path *string
+	// Repository is the URL that the crate declares, which may be of the package's
+	// own page; "" where it is not known.
+	Repository string
 }
 
 // A Result is what the comparison saw.
 type Result struct {
 	Path        string    // the package's folder in the repository
 	PathGuessed bool      // found by its manifest: not recorded, or not there
+	Twins       []string  // folders that a reader may take for Path: of packages of the same name, no deeper
 	Files       []File    // in the archive's order
 	Submodules  []Gitlink // that files of the crate stand in
 	Missing     Missing
@@ -59,6 +63,9 @@ func Compare(ctx context.Context, in Input) (*Result, error) {
 		return nil, err
 	}
 	if err := c.readOrigin(ctx); err != nil {
+		return nil, err
+	}
+	if err := c.findTwins(ctx); err != nil {
 		return nil, err
 	}
 	c.compareManifests()
@@ -89,6 +96,8 @@ type comparison struct {
 	// workspace, which may be the same; nil where there is none that can be read.
 	git  *crate.Manifest
 	root *root
+
+	twins []candidate // what may be taken for the package
 }
 
 func (c *comparison) readManifests() {
