@@ -88,13 +88,9 @@ func fieldsAt(known fieldNames, depth int, section string) []string {
 
 // add notes a key, given with its quotes, and returns it without.
 func (f *frame) add(quoted []byte) ([]byte, error) {
-	key := quoted[1 : len(quoted)-1]
-	if bytes.IndexByte(key, '\\') >= 0 {
-		var plain string
-		if err := json.Unmarshal(quoted, &plain); err != nil {
-			return nil, err
-		}
-		key = []byte(plain)
+	key, err := unquote(quoted)
+	if err != nil {
+		return nil, err
 	}
 	for i, field := range f.fields {
 		if string(key) == field {
@@ -116,6 +112,19 @@ func (f *frame) add(quoted []byte) ([]byte, error) {
 	}
 	f.others[string(key)] = struct{}{}
 	return key, nil
+}
+
+// unquote returns the value of a string that is given with its quotes.
+func unquote(quoted []byte) ([]byte, error) {
+	inner := quoted[1 : len(quoted)-1]
+	if bytes.IndexByte(inner, '\\') < 0 {
+		return inner, nil
+	}
+	var value string
+	if err := json.Unmarshal(quoted, &value); err != nil {
+		return nil, err
+	}
+	return []byte(value), nil
 }
 
 func twice(key []byte) error { return fmt.Errorf("key %q stands twice", clip(string(key))) }
