@@ -105,9 +105,11 @@ type ProvenanceLock struct {
 	// Contradicted are those whose checksum is not the repository's, or not the
 	// registry's.
 	Contradicted []string `json:"contradicted,omitempty"`
-	// Asked is for how many entries, of those that nothing in the repository
-	// vouches for, the registry gave a checksum.
-	Asked int `json:"asked,omitempty"`
+	// Unmatched is how many entries of crates.io nothing in the repository vouches
+	// for, where there is a registry to ask; Asked is for how many of them it gave a
+	// checksum.
+	Unmatched int `json:"unmatched,omitempty"`
+	Asked     int `json:"asked,omitempty"`
 }
 
 const (

@@ -51,8 +51,8 @@ func (p *provenanceReport) newDeclarations(ctx context.Context, r *provenance.Re
 // Bounds on what the registry is asked about a Cargo.lock: each question costs a
 // crate's whole index file.
 const (
-	maxLockQuestions = 32
-	lockQuestions    = 4 // at once
+	maxLockQuestions = 128
+	lockQuestions    = 8 // at once
 	lockPatience     = 20 * time.Second
 )
 
@@ -66,6 +66,8 @@ func (p *provenanceReport) lockChecksums(ctx context.Context, r *provenance.Resu
 	ctx, cancel := context.WithTimeout(ctx, lockPatience)
 	defer cancel()
 	asked := lockEntries(r.Lock.Unmatched)
+	p.facts.Lock.Unmatched = len(asked)
+	asked = asked[:min(len(asked), maxLockQuestions)]
 	answers := make([]string, len(asked))
 	var wait sync.WaitGroup
 	turn := make(chan struct{}, lockQuestions)
@@ -73,6 +75,9 @@ func (p *provenanceReport) lockChecksums(ctx context.Context, r *provenance.Resu
 		wait.Go(func() {
 			turn <- struct{}{}
 			defer func() { <-turn }()
+			if ctx.Err() != nil {
+				return
+			}
 			if line, err := p.subject.Registry.Line(ctx, entry.Name, entry.Version); err == nil {
 				answers[i] = line.Cksum.String()
 			}
@@ -97,11 +102,22 @@ func (p *provenanceReport) lockChecksums(ctx context.Context, r *provenance.Resu
 	}
 }
 
+// lockWords say how much of Cargo.lock was held against the registry's index; ""
+// where none had to be.
+func (p *provenanceReport) lockWords() string {
+	l := p.facts.Lock
+	if l == nil || l.Unmatched == 0 {
+		return ""
+	}
+	return fmt.Sprintf("Of the %s of Cargo.lock that the repository does not vouch for, %d %s held against the registry's index. ",
+		entries(l.Unmatched), l.Asked, verb(l.Asked, "was", "were"))
+}
+
 // lockEntries are the entries that can be asked for.
 func lockEntries(all []lockfile.Package) []lockfile.Package {
 	var chosen []lockfile.Package
 	for _, entry := range all {
-		if manifest.FromCratesIO(entry.Source) && entry.Checksum != "" && len(chosen) < maxLockQuestions {
+		if manifest.FromCratesIO(entry.Source) && entry.Checksum != "" {
 			chosen = append(chosen, entry)
 		}
 	}

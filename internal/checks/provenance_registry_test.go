@@ -123,9 +123,32 @@ checksum = "` + one + `"
 			if diff := cmp.Diff(test.rules, rules(r.Findings)); diff != "" {
 				t.Errorf("findings (-want +got):\n%s", diff)
 			}
-			if facts.Lock == nil || facts.Lock.Asked != test.asked {
-				t.Errorf("lock %+v, want %d asked", facts.Lock, test.asked)
+			if facts.Lock == nil || facts.Lock.Asked != test.asked || r.Metrics["lock_entries_asked"] != float64(test.asked) {
+				t.Errorf("lock %+v, want %d asked; metrics %v", facts.Lock, test.asked, r.Metrics)
 			}
 		})
+	}
+}
+
+// How much was looked at is said, where not all of it was.
+func TestProvenanceLockLong(t *testing.T) {
+	var lock strings.Builder
+	lock.WriteString("-- Cargo.lock --\nversion = 4\n")
+	known := map[string]string{}
+	sum := strings.Repeat("1", 64)
+	for i := range maxLockQuestions + 10 {
+		name := fmt.Sprintf("p%03d", i)
+		fmt.Fprintf(&lock, "\n[[package]]\nname = %q\nversion = \"1.0.0\"\nsource = \"registry+https://github.com/rust-lang/crates.io-index\"\nchecksum = %q\n", name, sum)
+		known[name+" 1.0.0"] = sum
+	}
+	delete(known, "p000 1.0.0")
+	s := newForge(t, demoRepository)
+	subject := s.publish(t, cratetest.Package{Commit: s.repository.Head(), PathInVCS: "demo"}, lock.String())
+	subject.Registry = shop{checksums: known}
+	r, _ := runCheck(t, subject)
+	want := fmt.Sprintf("Of the %d entries of Cargo.lock that the repository does not vouch for, %d were held against the registry's index.",
+		maxLockQuestions+10, maxLockQuestions-1)
+	if !strings.Contains(r.Summary, want) {
+		t.Errorf("the summary does not say %q: %s", want, r.Summary)
 	}
 }

@@ -86,6 +86,9 @@ func (p *provenanceReport) metrics(r *provenance.Result) map[string]float64 {
 		"files_unknown":  float64(p.facts.Files[provenance.Unknown]),
 		"files_declared": float64(p.facts.Files[provenance.Declared]),
 	}
+	if l := p.facts.Lock; l != nil {
+		m["lock_entries"], m["lock_entries_unmatched"], m["lock_entries_asked"] = float64(l.Entries), float64(l.Unmatched), float64(l.Asked)
+	}
 	for _, f := range r.Files {
 		if f.Kind != provenance.Generated && f.Kind != provenance.Uncompared {
 			m["files_compared"]++
@@ -223,6 +226,7 @@ func (p *provenanceReport) summary(r *provenance.Result) string {
 	default:
 		b.WriteString("Every file is accounted for, and the published manifest is what cargo makes of the author's. ")
 	}
+	b.WriteString(p.lockWords())
 	if p.facts.Dirty {
 		b.WriteString("Cargo noted uncommitted changes when it packaged the crate. ")
 	}
