@@ -25,6 +25,8 @@ var Provenance = check.Register(&check.Check{
 })
 
 func runProvenance(ctx context.Context, s *check.Subject) (check.Report, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel() // and nothing is asked any more
 	p, missing, err := newProvenanceReport(ctx, s)
 	switch {
 	case err != nil:
@@ -32,7 +34,6 @@ func runProvenance(ctx context.Context, s *check.Subject) (check.Report, error) 
 	case missing != nil:
 		return provenanceUnknown(since(s.Previous, missing.patient(s.Attempt)), ProvenanceFacts{})
 	}
-	reached := p.startReach(ctx)
 	result, err := provenance.Compare(ctx, provenance.Input{
 		Name: releaseName(s), Archive: s.Archive, Snapshot: p.source.snapshot, Source: s.Source,
 		Path: p.source.info.PathInVCS, Repository: p.source.repository,
@@ -49,7 +50,7 @@ func runProvenance(ctx context.Context, s *check.Subject) (check.Report, error) 
 		}
 		return provenanceUnknown(missing, p.facts)
 	}
-	found, err := reached()
+	found, err := p.reaching.wait()
 	if err := p.reach(ctx, found, err); err != nil {
 		return check.Report{}, err
 	}

@@ -13,8 +13,9 @@ import (
 	"github.com/cratefence/cratefence/internal/gitobj"
 )
 
-// newProvenanceReport opens the commit that a release is to be compared with.
-// Exactly one of its results is set: an error is our own trouble.
+// newProvenanceReport opens the commit that a release is to be compared with, and
+// begins to ask what leads to it, which ends with the context. Exactly one of its
+// results is set: an error is our own trouble.
 func newProvenanceReport(ctx context.Context, s *check.Subject) (*provenanceReport, *noSource, error) {
 	info, none := recordedCommit(s.Archive)
 	if none != nil && none.Reason != reasonNoCommit {
@@ -40,6 +41,10 @@ func newProvenanceReport(ctx context.Context, s *check.Subject) (*provenanceRepo
 	if s.Source == nil {
 		return nil, nil, errors.New("open source: the subject has none")
 	}
+	var reaching *reaching
+	if !query.Recorded.IsZero() {
+		reaching = startReach(ctx, s, repository, query.Recorded)
+	}
 	choice, err := provenance.FindCommit(ctx, query)
 	switch {
 	case errors.Is(err, provenance.ErrNoCommit):
@@ -51,8 +56,13 @@ func newProvenanceReport(ctx context.Context, s *check.Subject) (*provenanceRepo
 		return nil, missing, err
 	}
 	commit := choice.Snapshot.Commit()
+	if reaching == nil || reaching.commit != commit.ID {
+		reaching = startReach(ctx, s, repository, commit.ID)
+	}
+	reaching.opened <- commit
 	p := &provenanceReport{
-		subject: s, origins: choice,
+		reaching: reaching,
+		subject:  s, origins: choice,
 		source: &source{snapshot: choice.Snapshot, repository: repository, info: *info},
 		facts: ProvenanceFacts{
 			Repository: choice.Snapshot.URL(), Declared: repository, Commit: commit.ID.String(), CommittedAt: commit.Committed,

@@ -8,9 +8,11 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/cratefence/cratefence/internal/check"
 	"github.com/cratefence/cratefence/internal/checks/provenance"
+	"github.com/cratefence/cratefence/internal/gitobj"
 )
 
 // ProvenanceReach is how the commit belongs to its repository.
@@ -32,26 +34,47 @@ func (r *ProvenanceReach) ref() string {
 	return shortRef(r.Refs[0])
 }
 
-// startReach begins to ask which branch or tag leads to the commit: the
-// comparison may ask for files meanwhile. What it returns waits for the answer.
-func (p *provenanceReport) startReach(ctx context.Context) func() (*provenance.Reach, error) {
-	var found *provenance.Reach
-	var err error
-	done := make(chan struct{})
+// A reaching is a search for what leads to a commit, under way.
+type reaching struct {
+	commit gitobj.ID
+	opened chan *gitobj.Commit // the commit, once the repository turned out to have it
+	done   chan struct{}
+	found  *provenance.Reach
+	err    error
+}
+
+// startReach begins to ask which branch or tag leads to a commit, while it is
+// fetched. Only when it is there are histories read. It ends with the context.
+func startReach(ctx context.Context, s *check.Subject, repository string, commit gitobj.ID) *reaching {
+	r := &reaching{commit: commit, opened: make(chan *gitobj.Commit, 1), done: make(chan struct{})}
 	go func() {
-		defer close(done)
+		defer close(r.done)
 		defer func() {
 			if broken := recover(); broken != nil { // which nobody else would, off the check's own goroutine
-				err = fmt.Errorf("panic: %v\n%s", broken, debug.Stack())
+				r.err = fmt.Errorf("panic: %v\n%s", broken, debug.Stack())
 			}
 		}()
-		found, err = provenance.FindReach(ctx, p.subject.Source, p.source.repository, p.source.snapshot.Commit().ID,
-			releaseName(p.subject), p.subject.Release.Version)
+		search := provenance.NewReachSearch(s.Source, repository, commit, s.Release.Version)
+		if r.err = search.Begin(ctx, releaseName(s)); r.err != nil {
+			return
+		}
+		select {
+		case there := <-r.opened:
+			r.found, r.err = search.Finish(ctx, time.Since(there.Committed) < recently)
+		case <-ctx.Done():
+			r.err = ctx.Err()
+		}
 	}()
-	return func() (*provenance.Reach, error) {
-		<-done
-		return found, err
-	}
+	return r
+}
+
+// recently is how long a commit is looked for among the last of its branch.
+const recently = 60 * 24 * time.Hour
+
+// wait waits for the answer.
+func (r *reaching) wait() (*provenance.Reach, error) {
+	<-r.done
+	return r.found, r.err
 }
 
 // reach takes down which branch or tag leads to the commit.

@@ -19,6 +19,8 @@ type provenanceReport struct {
 	subject *check.Subject
 	source  *source
 	origins *provenance.Choice
+	// reaching asks what leads to the commit.
+	reaching *reaching
 	// versionTags are the tags named for this version, wherever they point.
 	versionTags []check.Ref
 	facts       ProvenanceFacts

@@ -19,15 +19,23 @@ const (
 )
 
 // recent holds the things opened last, and lets one caller at a time open each.
-// Only what was opened is kept: an answer that could be better in a moment is
-// asked for again.
+// Who waited for another that failed fails with it; later callers ask again, as the
+// answer could be better in a moment.
 type recent[T any] struct {
 	most int          // things kept
 	keep func(T) bool // nil keeps all
 
 	mu    sync.Mutex
-	opens map[string]chan struct{} // closed when whoever opens is done
-	kept  []recentThing[T]         // oldest first
+	opens map[string]*opening[T]
+	kept  []recentThing[T] // oldest first
+}
+
+// An opening is under way until it is done; then it has a thing or an error.
+type opening[T any] struct {
+	done      chan struct{}
+	thing     T
+	err       error
+	calledOff bool // the caller's own end, which says nothing of the thing
 }
 
 type recentThing[T any] struct {
@@ -37,7 +45,7 @@ type recentThing[T any] struct {
 }
 
 // open returns the thing kept under key, or opens it. It waits for another
-// caller who is opening the same.
+// caller who is opening the same; where that one was called off, it opens it itself.
 func (r *recent[T]) open(ctx context.Context, key string, open func() (T, error)) (T, error) {
 	for {
 		r.mu.Lock()
@@ -45,36 +53,40 @@ func (r *recent[T]) open(ctx context.Context, key string, open func() (T, error)
 			r.mu.Unlock()
 			return thing, nil
 		}
-		busy, ok := r.opens[key]
-		if !ok {
+		other := r.opens[key]
+		if other == nil {
 			break
 		}
 		r.mu.Unlock()
 		select {
-		case <-busy:
+		case <-other.done:
 		case <-ctx.Done():
 			var none T
 			return none, ctx.Err()
 		}
+		if !other.calledOff {
+			return other.thing, other.err
+		}
 	}
 	if r.opens == nil {
-		r.opens = map[string]chan struct{}{}
+		r.opens = map[string]*opening[T]{}
 	}
-	done := make(chan struct{})
-	r.opens[key] = done
+	own := &opening[T]{done: make(chan struct{})}
+	r.opens[key] = own
 	r.mu.Unlock()
 
-	thing, err := open()
+	own.thing, own.err = open()
+	own.calledOff = own.err != nil && ctx.Err() != nil
 
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.opens, key)
-	close(done)
-	if err == nil && (r.keep == nil || r.keep(thing)) {
-		r.kept = append(r.kept, recentThing[T]{key, thing, time.Now().Add(recentFor)})
+	close(own.done)
+	if own.err == nil && (r.keep == nil || r.keep(own.thing)) {
+		r.kept = append(r.kept, recentThing[T]{key, own.thing, time.Now().Add(recentFor)})
 		r.kept = slices.Delete(r.kept, 0, max(0, len(r.kept)-r.most))
 	}
-	return thing, err
+	return own.thing, own.err
 }
 
 // find drops what is too old and returns what is left under key.

@@ -1,6 +1,7 @@
 package gitsource
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"sync"
@@ -57,6 +58,56 @@ func TestFailureNotKept(t *testing.T) {
 	pushed = true
 	if _, err := source.Snapshot(t.Context(), server.URL+"/repo", id); err != nil {
 		t.Error(err)
+	}
+}
+
+// Who waits for another shares what came of it, but not that the other was called
+// off.
+func TestRecentWaits(t *testing.T) {
+	broken := errors.New("broken")
+	for _, tt := range []struct {
+		name      string
+		calledOff bool
+		want      int // times it is opened
+	}{
+		{"failed", false, 1},
+		{"called off", true, 2},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var r recent[*snapshot]
+				opened := 0
+				open := func(ctx context.Context) error {
+					_, err := r.open(ctx, "a", func() (*snapshot, error) {
+						opened++
+						time.Sleep(2 * time.Second) // until the other waits
+						return nil, broken
+					})
+					return err
+				}
+				ctx, cancel := context.WithCancel(t.Context())
+				if tt.calledOff {
+					cancel()
+				}
+				defer cancel()
+				var group sync.WaitGroup
+				group.Go(func() {
+					if err := open(ctx); !errors.Is(err, broken) {
+						t.Errorf("first: %v, want %v", err, broken)
+					}
+				})
+				group.Go(func() {
+					time.Sleep(time.Second)
+					if err := open(t.Context()); !errors.Is(err, broken) {
+						t.Errorf("second: %v, want %v", err, broken)
+					}
+				})
+				group.Wait()
+				if opened != tt.want {
+					t.Errorf("opened %d times, want %d", opened, tt.want)
+				}
+			})
+		})
 	}
 }
 

@@ -70,47 +70,72 @@ const (
 	tagPrefix    = "refs/tags/"
 )
 
-// FindReach grades a commit that the repository's server has. What costs little
-// and settles most comes first: this version's tags, the default branch as it was
-// of late, all branches and tags. The histories of the repository come next,
-// proposed changes last. The error is one of the source's.
-//
-// A commit that a branch or tag points at is not looked for in the default branch.
-// Where no version is given, as for what other repositories pin, no tag is named
-// for it, and the commit is not expected to be of late.
+// FindReach grades a commit that the repository's server has. Where no version is
+// given, as for what other repositories pin, no tag is named for it, and the commit
+// is not expected to be recent.
 func FindReach(ctx context.Context, src check.Source, repository string, commit gitobj.ID, name, version string) (*Reach, error) {
-	s := &search{src: src, repository: repository, commit: commit, old: version == ""}
-	for _, step := range []func(context.Context) error{
-		func(ctx context.Context) error { return s.likely(ctx, name, version) },
-		s.ofLate, func(ctx context.Context) error { return s.tipsOfAll(ctx, version) }, s.defaultBranch, s.branchesAndTags, s.pulls,
-	} {
-		if err := step(ctx); err != nil {
-			return nil, fmt.Errorf("grade commit %s: %w", commit, err)
-		}
-		if s.out.Grade != "" {
-			return &s.out, nil
-		}
+	s := NewReachSearch(src, repository, commit, version)
+	if err := s.Begin(ctx, name); err != nil {
+		return nil, err
 	}
-	if s.out.Grade = GradeUnreachable; s.out.Unread != "" {
-		s.out.Grade = GradeUnknown
-	}
-	return &s.out, nil
+	return s.Finish(ctx, version != "")
 }
 
-// A search is one run of FindReach.
-type search struct {
+// A ReachSearch looks for what leads to a commit. What costs little and settles
+// most comes first: this version's tags, the default branch as it was of late, all
+// branches and tags. The histories of the repository come next, proposed changes
+// last. Errors are the source's.
+//
+// A commit that a branch or tag points at is not looked for in the default branch.
+type ReachSearch struct {
 	src                  check.Source
 	repository           string
 	commit               gitobj.ID
-	old                  bool // it may be of any age
+	version              string
 	head, branches, tags []check.Ref
 	without              []gitobj.ID // commits that do not lead to it
 	out                  Reach
 }
 
+// NewReachSearch returns a search that has not begun.
+func NewReachSearch(src check.Source, repository string, commit gitobj.ID, version string) *ReachSearch {
+	return &ReachSearch{src: src, repository: repository, commit: commit, version: version}
+}
+
+// Begin looks at this version's tags and the default branch. It may be done before
+// it is known whether the server has the commit.
+func (s *ReachSearch) Begin(ctx context.Context, name string) error {
+	if err := s.likely(ctx, name); err != nil {
+		return fmt.Errorf("grade commit %s: %w", s.commit, err)
+	}
+	return nil
+}
+
+// Finish looks at the rest, as far as it has to. Of a commit that is not recent the
+// default branch is not looked at as it was of late: mostly in vain.
+func (s *ReachSearch) Finish(ctx context.Context, recent bool) (*Reach, error) {
+	steps := []func(context.Context) error{s.tipsOfAll, s.defaultBranch, s.branchesAndTags, s.pulls}
+	if recent {
+		steps = slices.Insert(steps, 0, s.ofLate)
+	}
+	for i := 0; i < len(steps) && s.out.Grade == ""; i++ {
+		if err := steps[i](ctx); err != nil {
+			return nil, fmt.Errorf("grade commit %s: %w", s.commit, err)
+		}
+	}
+	switch {
+	case s.out.Grade != "":
+	case s.out.Unread != "":
+		s.out.Grade = GradeUnknown
+	default:
+		s.out.Grade = GradeUnreachable
+	}
+	return &s.out, nil
+}
+
 // likely looks at this version's tags and the default branch.
-func (s *search) likely(ctx context.Context, name, version string) error {
-	names := versionTags(name, version)
+func (s *ReachSearch) likely(ctx context.Context, name string) error {
+	names := versionTags(name, s.version)
 	refs, err := s.src.Refs(ctx, s.repository, append([]string{"HEAD"}, names...)...)
 	if err != nil {
 		return err
@@ -133,10 +158,7 @@ func (s *search) likely(ctx context.Context, name, version string) error {
 
 // ofLate looks at the last commits of the default branch, among which that of a
 // new release mostly is.
-func (s *search) ofLate(ctx context.Context) error {
-	if s.old {
-		return nil
-	}
+func (s *ReachSearch) ofLate(ctx context.Context) error {
 	from, err := s.walk(ctx, s.head, lately)
 	if errors.Is(err, check.ErrRepositoryTooLarge) {
 		return nil
@@ -147,7 +169,7 @@ func (s *search) ofLate(ctx context.Context) error {
 
 // tipsOfAll looks at what branches and tags point at. A tag at the commit itself
 // that ends in this version is this version's, whatever habit named it.
-func (s *search) tipsOfAll(ctx context.Context, version string) error {
+func (s *ReachSearch) tipsOfAll(ctx context.Context) error {
 	refs, err := s.list(ctx, "the list of branches and tags", branchPrefix, tagPrefix)
 	var ofVersion []check.Ref
 	for _, ref := range refs {
@@ -156,7 +178,7 @@ func (s *search) tipsOfAll(ctx context.Context, version string) error {
 			s.branches = append(s.branches, ref)
 		default:
 			s.tags = append(s.tags, ref)
-			if endsIn(ref.Name, withoutBuild(version)) {
+			if endsIn(ref.Name, withoutBuild(s.version)) {
 				ofVersion = append(ofVersion, ref)
 			}
 		}
@@ -174,13 +196,13 @@ func endsIn(name, version string) bool {
 	return ok && version != "" && last < len(before)-1
 }
 
-func (s *search) defaultBranch(ctx context.Context) error {
+func (s *ReachSearch) defaultBranch(ctx context.Context) error {
 	from, err := s.histories(ctx, s.head, "the default branch's history")
 	s.found(GradeDefaultBranch, from)
 	return err
 }
 
-func (s *search) branchesAndTags(ctx context.Context) error {
+func (s *ReachSearch) branchesAndTags(ctx context.Context) error {
 	from, err := s.histories(ctx, slices.Concat(s.branches, s.tags), "the histories of branches and tags")
 	inTags := slices.IndexFunc(from, func(ref check.Ref) bool { return !strings.HasPrefix(ref.Name, branchPrefix) })
 	switch {
@@ -196,7 +218,7 @@ func (s *search) branchesAndTags(ctx context.Context) error {
 
 // pulls looks at proposed changes. It only tells a commit that somebody proposed
 // from one of nobody knows whom; where the list is too large, neither is known.
-func (s *search) pulls(ctx context.Context) error {
+func (s *ReachSearch) pulls(ctx context.Context) error {
 	refs, err := s.list(ctx, "the list of proposed changes", pullPrefixes...)
 	if err != nil || s.tips(GradePull, refs) {
 		return err
@@ -220,7 +242,7 @@ func number(name string) int {
 }
 
 // list returns refs; none where there are too many to be read.
-func (s *search) list(ctx context.Context, what string, prefixes ...string) ([]check.Ref, error) {
+func (s *ReachSearch) list(ctx context.Context, what string, prefixes ...string) ([]check.Ref, error) {
 	refs, err := s.src.Refs(ctx, s.repository, prefixes...)
 	if errors.Is(err, check.ErrRepositoryTooLarge) {
 		s.unread(what)
@@ -230,7 +252,7 @@ func (s *search) list(ctx context.Context, what string, prefixes ...string) ([]c
 }
 
 // histories returns those of refs whose whole history holds the commit.
-func (s *search) histories(ctx context.Context, refs []check.Ref, what string) ([]check.Ref, error) {
+func (s *ReachSearch) histories(ctx context.Context, refs []check.Ref, what string) ([]check.Ref, error) {
 	if len(refs) > maxTips {
 		s.unread(what)
 		refs = refs[:maxTips]
@@ -247,7 +269,7 @@ func (s *search) histories(ctx context.Context, refs []check.Ref, what string) (
 }
 
 // walk returns those of refs from which the commit can be reached.
-func (s *search) walk(ctx context.Context, refs []check.Ref, depth int) ([]check.Ref, error) {
+func (s *ReachSearch) walk(ctx context.Context, refs []check.Ref, depth int) ([]check.Ref, error) {
 	if len(refs) == 0 {
 		return nil, nil
 	}
@@ -268,14 +290,14 @@ func tipsOf(refs []check.Ref) []gitobj.ID {
 }
 
 // tips grades by refs that point at the commit itself.
-func (s *search) tips(g Grade, refs []check.Ref) bool {
+func (s *ReachSearch) tips(g Grade, refs []check.Ref) bool {
 	at := slices.DeleteFunc(slices.Clone(refs), func(ref check.Ref) bool { return ref.Commit != s.commit })
 	s.found(g, at)
 	s.out.Tip = len(at) > 0
 	return s.out.Tip
 }
 
-func (s *search) found(g Grade, refs []check.Ref) {
+func (s *ReachSearch) found(g Grade, refs []check.Ref) {
 	if len(refs) == 0 {
 		return
 	}
@@ -286,7 +308,7 @@ func (s *search) found(g Grade, refs []check.Ref) {
 }
 
 // unread notes what was too large; the first counts.
-func (s *search) unread(what string) { s.out.Unread = cmp.Or(s.out.Unread, what) }
+func (s *ReachSearch) unread(what string) { s.out.Unread = cmp.Or(s.out.Unread, what) }
 
 // versionTags returns the full names that tags of this version may have, after
 // the habits of those who publish crates; build metadata is left out. Packages of
