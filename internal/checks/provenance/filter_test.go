@@ -42,6 +42,9 @@ name = "demo"
 hi
 -- demo/lines.rc --
 hi
+-- demo/mixed.rc --
+hi
+ho
 -- demo/other.rc --
 hi
 -- demo/plain.rc --
@@ -53,12 +56,13 @@ hi
 `).lay(map[string]string{
 		"same.rc":     "\xff\xfe" + wide("hi\n"),
 		"lines.rc":    "\xff\xfe" + wide("hi\r\n"),
+		"mixed.rc":    "\xff\xfe" + wide("hi\r\nho\n"),
 		"other.rc":    "\xff\xfe" + wide("ho\n"),
 		"plain.rc":    "\xff\xfe" + wide("hi\n"),
 		"named.txt":   "\xff\xfe" + wide("hi\n"), // of which .gitattributes say nothing
 		"le/same.txt": wide("hi\n"),
 	})
-	want := "le/same.txt transcoded at demo/le/same.txt\nlines.rc transcoded source at demo/lines.rc ends other\nnamed.txt modified source at demo/named.txt\n" +
+	want := "le/same.txt transcoded at demo/le/same.txt\nlines.rc transcoded source at demo/lines.rc ends other\nmixed.rc transcoded source at demo/mixed.rc ends mixed\nnamed.txt modified source at demo/named.txt\n" +
 		"other.rc modified source at demo/other.rc\nplain.rc modified source at demo/plain.rc\nsame.rc transcoded at demo/same.rc\n"
 	if diff := cmp.Diff(want, told(compare(t, f, "demo"))); diff != "" {
 		t.Errorf("result (-want +got):\n%s", diff)

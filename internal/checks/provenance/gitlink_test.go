@@ -64,6 +64,13 @@ int c;
 free
 -- crate/vendor/c/windows.c --
 int w;
+-- crate/vendor/c/mixed --
+a
+b
+-- crate/vendor/c/list --
+a
+-- crate/vendor/c/text --
+a
 -- crate/vendor/c/evil.c --
 int evil;
 -- crate/vendor/c/more.c --
@@ -87,6 +94,15 @@ free
 -- LICENSE -> legal/LICENSE --
 -- windows.c --
 int w;
+-- .gitattributes --
+text text
+-- mixed --
+a
+b
+-- list --
+a
+-- text --
+a
 -- evil.c --
 int good;
 -- include/c.h --
@@ -94,7 +110,9 @@ int h;
 -- nested submodule --
 -- up -> ../../src/lib.rs --
 `)
-	f = f.lay(map[string]string{"vendor/c/windows.c": "int w;\r\n"})
+	f = f.lay(map[string]string{
+		"vendor/c/windows.c": "int w;\r\n", "vendor/c/mixed": "a\r\nb\n", "vendor/c/list": "a\r\n", "vendor/c/text": "a\r\n",
+	})
 	at := ""
 	r, err := Compare(t.Context(), Input{
 		Name: "demo", Archive: f.archive, Snapshot: f.snapshot, Path: &at,
@@ -107,8 +125,11 @@ int h;
 vendor/c/LICENSE submodule at vendor/c/legal/LICENSE
 vendor/c/c.c submodule at vendor/c/c.c
 vendor/c/evil.c modified source at vendor/c/evil.c lines 1-1
+vendor/c/list submodule source at vendor/c/list ends other
+vendor/c/mixed submodule source at vendor/c/mixed ends mixed
 vendor/c/more.c unknown source
 vendor/c/nested/n.c uncompared at vendor/c/nested
+vendor/c/text submodule at vendor/c/text
 vendor/c/up uncompared at vendor/c
 vendor/c/windows.c submodule at vendor/c/windows.c
 vendor/gone/x.c uncompared at vendor/gone
