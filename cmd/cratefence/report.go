@@ -82,18 +82,22 @@ func (r *reporter) details(c checked) {
 	if c.Report.Summary != "" {
 		fmt.Fprintln(r.out, wrap(printable(c.Report.Summary), reportWidth, "  "))
 	}
+	diffs := diffsOf(c)
 	said := "" // advice that stands above is not repeated
 	for i, f := range c.Report.Findings {
 		if i == maxShown {
 			fmt.Fprintf(r.out, "\n  … and %d more; --json prints them all\n", len(c.Report.Findings)-maxShown)
 			return
 		}
-		r.finding(f, f.Help != said)
+		r.finding(f, diffs[f.Path], f.Help != said)
+		delete(diffs, f.Path) // which is shown once
 		said = f.Help
 	}
 }
 
-func (r *reporter) finding(f check.Finding, withHelp bool) {
+// finding shows one finding: with the difference, if there is one, in place of the
+// lines themselves.
+func (r *reporter) finding(f check.Finding, diff string, withHelp bool) {
 	place := printable(f.Path)
 	if place != "" && f.StartLine > 0 {
 		place = fmt.Sprintf("%s:%d", place, f.StartLine)
@@ -104,6 +108,10 @@ func (r *reporter) finding(f check.Finding, withHelp bool) {
 		fmt.Fprintf(r.out, "  %s", r.paint("1", place))
 	}
 	fmt.Fprintf(r.out, "\n%s\n", wrap(printable(f.Message), reportWidth, "    "))
+	if diff != "" {
+		r.diff(diff)
+		f.Snippet = ""
+	}
 	for i, line := range snippetLines(f.Snippet) {
 		if f.StartLine > 0 {
 			fmt.Fprintf(r.out, "    %5d │ %s\n", f.StartLine+i, line)
