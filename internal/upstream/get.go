@@ -34,11 +34,16 @@ func (c *Client) get(ctx context.Context, from string, limit int64) ([]byte, err
 	if err := judge(resp); err != nil {
 		return nil, fmt.Errorf("fetch %q: %w", shown, err)
 	}
-	if resp.ContentLength > limit {
-		return nil, fmt.Errorf("fetch %q: %w: %d bytes announced, %d allowed", shown, ErrTooLarge, resp.ContentLength, limit)
+	return readAll(ctx, shown, resp.Body, resp.ContentLength, limit)
+}
+
+// readAll reads a body of announced bytes, -1 when none were, and at most limit.
+func readAll(ctx context.Context, shown string, body io.Reader, announced, limit int64) ([]byte, error) {
+	if announced > limit {
+		return nil, fmt.Errorf("fetch %q: %w: %d bytes announced, %d allowed", shown, ErrTooLarge, announced, limit)
 	}
 	// One byte more than allowed tells the too long from the just fitting.
-	data, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
+	data, err := io.ReadAll(io.LimitReader(body, limit+1))
 	if err != nil {
 		return nil, unanswered(ctx, shown, err)
 	}
