@@ -217,3 +217,17 @@ func TestProvenanceAttackWithoutCommit(t *testing.T) {
 		t.Errorf("concludes %s, %q, findings (-want +got):\n%s", r.Conclusion, r.Title, diff)
 	}
 }
+
+// A crate is packaged from a copy of the package that nobody looks at.
+func TestProvenanceTwin(t *testing.T) {
+	f := newForge(t, attackedRepository("", "-- tools/x/Cargo.toml --\n[package]\nname = \"demo\"\nversion = \"1.0.0\"\nedition = \"2021\"\nreadme = \"../../README.md\"\n"+
+		"[dependencies]\nitoa = \"1\"\n-- tools/x/LICENSE --\nfree\n-- tools/x/src/lib.rs --\nfn evil() {}\n-- tools/x/tests/all.rs --\nfn test() {}\n"))
+	s := f.publish(t, cratetest.Package{Commit: f.repository.Head(), PathInVCS: "tools/x"},
+		"-- Cargo.toml.orig --\n[package]\nname = \"demo\"\nversion = \"1.0.0\"\nedition = \"2021\"\nreadme = \"../../README.md\"\n[dependencies]\nitoa = \"1\"\n"+
+			"-- LICENSE --\nfree\n-- src/lib.rs --\nfn evil() {}\n")
+	r, _ := runCheck(t, s)
+	want := []string{"warning package-twin .cargo_vcs_info.json"}
+	if diff := cmp.Diff(want, rules(r.Findings)); r.Conclusion != check.Neutral || diff != "" {
+		t.Errorf("concludes %s, %q, findings (-want +got):\n%s", r.Conclusion, r.Title, diff)
+	}
+}

@@ -74,6 +74,8 @@ func (p *provenanceReport) unreachedSubmodule(link provenance.Gitlink) *noSource
 	case link.Reach.Grade == provenance.GradeUnknown:
 		why.Message = fmt.Sprintf("The submodule %q is pinned to the commit %.7s, and whether a branch or tag of %s leads to it is not known: %s is too large to be read",
 			link.Path, link.Commit, name, link.Reach.Unread)
+	default:
+		why.RetryAt = retryCommitAt(p.subject.Attempt) // it may be pushed yet
 	}
 	return why
 }
