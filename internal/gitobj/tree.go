@@ -1,7 +1,6 @@
 package gitobj
 
 import (
-	"bytes"
 	"cmp"
 	"fmt"
 	"slices"
@@ -86,8 +85,9 @@ func after(e Entry, n int) int {
 // nothing is checked out.
 func ParseTree(id ID, data []byte) (*Tree, error) {
 	t := &Tree{ID: id}
-	for len(data) > 0 {
-		e, rest, err := nextEntry(data)
+	// Names are parts of one string: a tree has hundreds, each of a few bytes.
+	for text := string(data); len(text) > 0; {
+		e, rest, err := nextEntry(text)
 		if err != nil {
 			return nil, fmt.Errorf("read tree %s: %w", id, err)
 		}
@@ -95,32 +95,33 @@ func ParseTree(id ID, data []byte) (*Tree, error) {
 			return nil, fmt.Errorf("read tree %s: %w", id, err)
 		}
 		t.Entries = append(t.Entries, e)
-		data = rest
+		text = rest
 	}
 	return t, nil
 }
 
-func nextEntry(data []byte) (Entry, []byte, error) {
-	mode, data, ok := bytes.Cut(data, []byte{' '})
+func nextEntry(text string) (e Entry, rest string, err error) {
+	mode, text, ok := strings.Cut(text, " ")
 	if !ok {
-		return Entry{}, nil, fmt.Errorf("entry cut short: %w", ErrFormat)
+		return Entry{}, "", fmt.Errorf("entry cut short: %w", ErrFormat)
 	}
-	m, ok := modes[string(mode)]
+	m, ok := modes[mode]
 	if !ok {
-		return Entry{}, nil, fmt.Errorf("mode %.10q: %w", mode, ErrFormat)
+		return Entry{}, "", fmt.Errorf("mode %.10q: %w", mode, ErrFormat)
 	}
-	name, data, ok := bytes.Cut(data, []byte{0})
-	if !ok || len(data) < len(ID{}) {
-		return Entry{}, nil, fmt.Errorf("entry cut short: %w", ErrFormat)
+	name, text, ok := strings.Cut(text, "\x00")
+	if !ok || len(text) < len(e.ID) {
+		return Entry{}, "", fmt.Errorf("entry cut short: %w", ErrFormat)
 	}
-	e := Entry{Name: string(name), Mode: m, ID: ID(data[:len(ID{})])}
+	e.Name, e.Mode = name, m
+	copy(e.ID[:], text)
 	if e.Name == "" || e.Name == "." || e.Name == ".." || strings.EqualFold(e.Name, ".git") || strings.Contains(e.Name, "/") {
-		return Entry{}, nil, fmt.Errorf("name %q: %w", e.Name, ErrFormat)
+		return Entry{}, "", fmt.Errorf("name %q: %w", e.Name, ErrFormat)
 	}
 	if e.ID.IsZero() {
-		return Entry{}, nil, fmt.Errorf("entry %q has no id: %w", e.Name, ErrFormat)
+		return Entry{}, "", fmt.Errorf("entry %q has no id: %w", e.Name, ErrFormat)
 	}
-	return e, data[len(ID{}):], nil
+	return e, text[len(e.ID):], nil
 }
 
 // checkOrder refuses e where it stands out of order or its name is taken. A file

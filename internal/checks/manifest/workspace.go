@@ -17,6 +17,12 @@ const maxAncestry = 1 << 20
 // workspace's folder and manifest are returned; ok is false where there is none,
 // and where one of the manifests on the way cannot be read.
 func WorkspaceRoot(dir string, read func(file string) ([]byte, bool)) (root string, m *crate.Manifest, ok bool) {
+	return WorkspaceRootOf(nil, dir, read)
+}
+
+// WorkspaceRootOf is WorkspaceRoot of a package whose own manifest, the one in
+// folder dir, is parsed already; nil where it is not.
+func WorkspaceRootOf(own *crate.Manifest, dir string, read func(file string) ([]byte, bool)) (root string, m *crate.Manifest, ok bool) {
 	left := maxAncestry
 	for at := dir; ; at = parent(at) {
 		data, there := read(path.Join(at, crate.ManifestFile))
@@ -24,7 +30,10 @@ func WorkspaceRoot(dir string, read func(file string) ([]byte, bool)) (root stri
 			return "", nil, false
 		}
 		if there {
-			m, err := crate.ParseManifest(data)
+			m, err := own, error(nil)
+			if m == nil || at != dir {
+				m, err = crate.ParseManifest(data)
+			}
 			if err != nil {
 				return "", nil, false
 			}

@@ -3,6 +3,7 @@ package provenance
 import (
 	"context"
 	"path"
+	"slices"
 
 	"github.com/cratefence/cratefence/internal/crate"
 	"github.com/cratefence/cratefence/internal/gitobj"
@@ -13,26 +14,27 @@ import (
 // links that stand where files of the crate do. The snapshot keeps it.
 func (c *comparison) prefetch(ctx context.Context) error {
 	var ids []gitobj.ID
-	want := func(file string, had *crate.File) {
-		e, ok := c.tree.literal(file)
-		if !ok || !e.Mode.IsFile() {
-			return
+	want := func(file string, had []gitobj.ID) {
+		if e, ok := c.tree.literal(file); ok && e.Mode.IsFile() && !slices.Contains(had, e.ID) {
+			ids = append(ids, e.ID)
 		}
-		if had != nil {
-			if _, same := spelled(spellings(had.Data), e.ID); same {
-				return
-			}
+	}
+	var own, locked []gitobj.ID // of the texts at hand
+	if c.originalFile != nil {
+		for s := range spellings(c.originalFile.Data) {
+			own = append(own, s.id)
 		}
-		ids = append(ids, e.ID)
 	}
 	lock := c.in.Archive.File(crate.LockFile)
-	own := c.originalFile // which no folder above is compared with
+	if lock != nil {
+		locked = append(locked, blobID(lock.Data))
+	}
 	for folder := c.out.Path; ; folder = parent(folder) {
 		want(path.Join(folder, crate.ManifestFile), own)
 		if lock != nil {
-			want(path.Join(folder, crate.LockFile), lock)
+			want(path.Join(folder, crate.LockFile), locked)
 		}
-		if own = nil; folder == "" {
+		if own = nil; folder == "" { // which no folder above is compared with
 			break
 		}
 	}

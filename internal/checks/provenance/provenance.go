@@ -102,7 +102,7 @@ type comparison struct {
 
 func (c *comparison) readManifests() {
 	if f := c.in.Archive.File(crate.ManifestFile); f != nil {
-		c.published, _ = crate.ParseManifest(f.Data)
+		c.published, _ = c.in.Archive.Manifest()
 		c.original, c.originalFile = c.published, f
 	}
 	if f := c.in.Archive.File(crate.ManifestOrigFile); f != nil {
