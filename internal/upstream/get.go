@@ -14,11 +14,18 @@ import (
 )
 
 // get fetches a URL whose answer is 200 and at most limit bytes long.
-//
-// Errors quote the URL without its query: a download's may be signed, and they
-// are shown to everybody.
 func (c *Client) get(ctx context.Context, from string, limit int64) ([]byte, error) {
-	shown, _, _ := strings.Cut(from, "?")
+	resp, err := c.open(ctx, from)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	return readAll(ctx, withoutQuery(from), resp.Body, resp.ContentLength, limit)
+}
+
+// open begins to fetch a URL whose answer is 200.
+func (c *Client) open(ctx context.Context, from string) (*http.Response, error) {
+	shown := withoutQuery(from)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, from, nil)
 	if err != nil {
 		return nil, fmt.Errorf("fetch %q: %w", shown, ErrProtocol)
@@ -30,11 +37,18 @@ func (c *Client) get(ctx context.Context, from string, limit int64) ([]byte, err
 	if err != nil {
 		return nil, unanswered(ctx, shown, err)
 	}
-	defer resp.Body.Close()
 	if err := judge(resp); err != nil {
+		resp.Body.Close()
 		return nil, fmt.Errorf("fetch %q: %w", shown, err)
 	}
-	return readAll(ctx, shown, resp.Body, resp.ContentLength, limit)
+	return resp, nil
+}
+
+// withoutQuery is how errors show a URL: a download's query may be a signature,
+// and they are shown to everybody.
+func withoutQuery(url string) string {
+	shown, _, _ := strings.Cut(url, "?")
+	return shown
 }
 
 // readAll reads a body of announced bytes, -1 when none were, and at most limit.

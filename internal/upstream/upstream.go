@@ -179,13 +179,9 @@ func (c *Client) file(ctx context.Context, name string) (index.File, error) {
 // DownloadRelease fetches the .crate of a release from where config.json says.
 // Its SHA-256 equals sum, or the error is a *ChecksumError.
 func (c *Client) DownloadRelease(ctx context.Context, name, version string, sum crate.Checksum) ([]byte, error) {
-	config, err := c.Config(ctx)
+	from, err := c.DownloadURL(ctx, name, version, sum)
 	if err != nil {
 		return nil, err
-	}
-	from, err := config.DownloadURL(name, version, sum)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrNotFound, err)
 	}
 	data, err := c.Download(ctx, from)
 	if err != nil {
