@@ -131,28 +131,49 @@ func (a *Auth) Revoke(ctx context.Context, name string) (store.Token, error) {
 // store's trouble. That a token has expired or was revoked is told only to
 // somebody who has its whole secret.
 func (a *Auth) Verify(ctx context.Context, secret string) (Identity, error) {
+	token, err := a.verify(ctx, secret)
+	if err != nil {
+		return Identity{}, err
+	}
+	return identityOf(token), nil
+}
+
+func identityOf(t store.Token) Identity { return Identity{Token: t.Name, Scopes: t.Scopes} }
+
+// verify returns the token of a secret, which is in force.
+func (a *Auth) verify(ctx context.Context, secret string) (store.Token, error) {
 	if !wellFormed(secret) {
-		return Identity{}, fmt.Errorf("%w: this is not a whole cratefence token: copy it again", ErrUnauthenticated)
+		return store.Token{}, errMalformed
 	}
 	hash := sha256.Sum256([]byte(secret))
 	token, err := a.Store.TokenByHash(ctx, hash)
 	switch now := a.Now(); {
 	case errors.Is(err, store.ErrNotFound):
-		return Identity{}, fmt.Errorf("%w: the token is not known here", ErrUnauthenticated)
+		return store.Token{}, errUnknown
 	case err != nil:
-		return Identity{}, fmt.Errorf("verify token: %w", err)
+		return store.Token{}, fmt.Errorf("verify token: %w", err)
 	case subtle.ConstantTimeCompare(token.Hash[:], hash[:]) != 1:
-		return Identity{}, fmt.Errorf("%w: the token is not known here", ErrUnauthenticated)
+		return store.Token{}, errUnknown
 	case !token.RevokedAt.IsZero():
-		return Identity{}, fmt.Errorf("%w: token %q was revoked at %s",
+		return store.Token{}, fmt.Errorf("%w: token %q was revoked at %s",
 			ErrUnauthenticated, token.Name, token.RevokedAt.UTC().Format(time.RFC3339))
 	case !now.Before(token.ExpiresAt):
-		return Identity{}, fmt.Errorf("%w: token %q expired at %s: create another",
-			ErrUnauthenticated, token.Name, token.ExpiresAt.UTC().Format(time.RFC3339))
+		return store.Token{}, expired(token)
 	case now.Sub(token.UsedAt) >= touchEvery:
 		a.touch(ctx, token, now)
 	}
-	return Identity{Token: token.Name, Scopes: token.Scopes}, nil
+	return token, nil
+}
+
+// Refusals that are the same for everybody.
+var (
+	errMalformed = fmt.Errorf("%w: this is not a whole cratefence token: copy it again", ErrUnauthenticated)
+	errUnknown   = fmt.Errorf("%w: the token is not known here", ErrUnauthenticated)
+)
+
+func expired(t store.Token) error {
+	return fmt.Errorf("%w: token %q expired at %s: create another",
+		ErrUnauthenticated, t.Name, t.ExpiresAt.UTC().Format(time.RFC3339))
 }
 
 // touch notes the use of a token. A note that is lost is no reason to refuse.

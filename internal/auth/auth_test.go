@@ -141,8 +141,8 @@ func TestCreateRefuses(t *testing.T) {
 		{TokenRequest{Name: "a", Scopes: publish, ExpiresAt: noon.AddDate(10, 0, 0), BeyondMax: true}, ""},
 		{TokenRequest{Name: "a", Scopes: publish, ExpiresAt: noon.AddDate(2, 0, 0)}, "it would live until 2028-03-01, more than a year: say so explicitly if that is meant"},
 		{TokenRequest{Name: "a", Scopes: publish, ExpiresAt: noon}, "it would expire in the past, at 2026-03-01T12:00:00Z"},
-		{TokenRequest{Name: "a"}, "no scope: choose from publish"},
-		{TokenRequest{Name: "a", Scopes: []string{"admin"}}, `unknown scope "admin": choose from publish`},
+		{TokenRequest{Name: "a"}, "no scope: choose from publish, read, fetch, decide, admin"},
+		{TokenRequest{Name: "a", Scopes: []string{"root"}}, `unknown scope "root": choose from publish, read, fetch, decide, admin`},
 		{TokenRequest{Name: "a", Scopes: []string{"publish", "publish"}}, `scope "publish" is given twice`},
 		{TokenRequest{Scopes: publish}, `name "": want 1 to 64 of a-z 0-9 . _ -, the first a letter or digit`},
 		{ // would forge a line of a log

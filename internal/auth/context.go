@@ -19,10 +19,16 @@ const (
 	actorKey
 )
 
+// Who returns the identity of the request's token; ok is false when it has none.
+func Who(ctx context.Context) (_ Identity, ok bool) {
+	id, ok := ctx.Value(identityKey).(Identity)
+	return id, ok
+}
+
 // Require returns the identity of the request's token. The error wraps
 // ErrUnauthenticated when there is none, ErrForbidden when it lacks the scope.
 func Require(ctx context.Context, scope string) (Identity, error) {
-	id, ok := ctx.Value(identityKey).(Identity)
+	id, ok := Who(ctx)
 	if !ok {
 		return Identity{}, fmt.Errorf("%w: send a token with the scope %q as \"Authorization: Bearer TOKEN\"", ErrUnauthenticated, scope)
 	}

@@ -35,10 +35,20 @@ func (a *Auth) Middleware(next http.Handler) http.Handler {
 }
 
 func (a *Auth) authenticate(r *http.Request, values []string) (Identity, error) {
-	if len(values) > 1 {
-		return Identity{}, fmt.Errorf("%w: more than one Authorization header", ErrUnauthenticated)
+	secret, err := Secret(values)
+	if err != nil {
+		return Identity{}, err
 	}
-	return a.Verify(r.Context(), bearer(values[0]))
+	return a.Verify(r.Context(), secret)
+}
+
+// Secret returns the token of a request's Authorization headers, of which there
+// is at least one. The error wraps ErrUnauthenticated.
+func Secret(values []string) (string, error) {
+	if len(values) > 1 {
+		return "", fmt.Errorf("%w: more than one Authorization header", ErrUnauthenticated)
+	}
+	return bearer(values[0]), nil
 }
 
 // bearer returns the token of an Authorization header: after the word Bearer, or

@@ -5,8 +5,15 @@ import (
 	"strings"
 )
 
-// ScopePublish lets a token bring releases.
-const ScopePublish = "publish"
+// What a token may be allowed. No scope holds another: a token that decides and
+// fetches has both.
+const (
+	ScopePublish = "publish"
+	ScopeRead    = "read"
+	ScopeFetch   = "fetch"
+	ScopeDecide  = "decide"
+	ScopeAdmin   = "admin"
+)
 
 // A Scope is something that a token may allow.
 type Scope struct {
@@ -18,6 +25,10 @@ type Scope struct {
 func Scopes() []Scope {
 	return []Scope{
 		{Name: ScopePublish, Doc: "Bring releases in: submit the bytes of a version."},
+		{Name: ScopeRead, Doc: "Read pages and API where they are not open to everybody."},
+		{Name: ScopeFetch, Doc: "Let cargo use the index and the downloads of the policies that the configuration gives the token."},
+		{Name: ScopeDecide, Doc: "Decide on releases: exceptions, quarantine, yanks and changed lines."},
+		{Name: ScopeAdmin, Doc: "See who fetched what, and change what holds for everybody."},
 	}
 }
 
