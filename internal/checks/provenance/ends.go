@@ -37,19 +37,32 @@ func mixesLineEnds(text []byte) bool {
 	return windows > 0 && windows < bytes.Count(text, []byte("\n"))
 }
 
-// weighEnds keeps those line ends that may matter. Compilers take both alike,
-// and so does who reads a document; a list that a program takes in as it is, may
-// not. Where the repository's attributes call a file text, a checkout on Windows
-// writes it so, and the author knew.
+// forgetEnds forgets the line ends of what compilers and cargo read: they take
+// both alike.
+func (c *comparison) forgetEnds() {
+	for i := range c.out.Files {
+		f := &c.out.Files[i]
+		if f.Ends != SameEnds && (c.isOriginal(f.Path) || slices.Contains(leadingEnds, strings.ToLower(path.Ext(f.Path)))) {
+			f.Ends = SameEnds
+		}
+	}
+}
+
+// weighEnds keeps those line ends that may matter. Who reads a document takes both
+// alike; a list that a program takes in as it is, may not. Where the repository's
+// attributes call a file text, a checkout on Windows writes it so, and the author
+// knew.
 func (c *comparison) weighEnds(ctx context.Context) error {
 	var other []int
 	for i := range c.out.Files {
-		switch f := &c.out.Files[i]; {
-		case f.Ends == SameEnds:
-		case c.isOriginal(f.Path) || slices.Contains(leadingEnds, strings.ToLower(path.Ext(f.Path))), f.Ends == OtherEnds && !f.Source:
-			f.Ends, f.Source = SameEnds, false
-		case f.Ends == OtherEnds:
+		f := &c.out.Files[i]
+		if f.Ends != OtherEnds {
+			continue
+		}
+		if f.Source {
 			other = append(other, i)
+		} else {
+			f.Ends = SameEnds
 		}
 	}
 	return c.byTree(ctx, other, func(i int, a attributes) {

@@ -187,6 +187,7 @@ func parent(folder string) string {
 
 // findRoles looks what the files that differ are for, if only in their line ends.
 func (c *comparison) findRoles(ctx context.Context) error {
+	c.forgetEnds()
 	asked := func(f File) bool { return f.Kind.Differs() || f.Ends != SameEnds }
 	if !slices.ContainsFunc(c.out.Files, asked) {
 		return nil // and every source file need not be read

@@ -86,14 +86,14 @@ func (c *comparison) compareGitlink(ctx context.Context, t *tree, link *Gitlink,
 	}
 	snapshot, err := c.openSubmodule(ctx, t.snap, address, link, depth)
 	if err != nil {
-		link.Err = fmt.Errorf("open submodule %q: %w", link.Path, err)
+		link.Err = err
 		return nil, nil
 	}
 	link.URL = snapshot.URL()
 	below := &tree{snap: snapshot, links: map[gitobj.ID]string{}}
 	deeper, err := c.compareInSubmodule(ctx, below, link.Path, files)
 	if err != nil {
-		link.Err = fmt.Errorf("read submodule %q: %w", link.Path, err)
+		link.Err = err
 		return nil, nil
 	}
 	link.Reach, link.ReachErr = FindReach(ctx, c.in.Source, link.Repository, link.Commit, "", "")

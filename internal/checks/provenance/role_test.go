@@ -21,6 +21,8 @@ func TestTakenIn(t *testing.T) {
 		{`f(include_bytes! ("x.txt"))`, true},
 		{"#include \"x.txt\"\n", true},
 		{"# embed \"x.txt\"\n", true},
+		{"#include <x.txt>\n", true},
+		{"Vec<x.txt>", false},
 		{".incbin \"x.txt\"\n", true},
 		{"#![doc = include_str!(\"x.txt\")]", false},
 		{"#![cfg_attr(feature = \"d\", doc =\ninclude_str!(\"x.txt\"))]", false},

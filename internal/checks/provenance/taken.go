@@ -65,6 +65,9 @@ func takenIn(source []byte) iter.Seq[[]byte] {
 				if at = begin + len(word); !takes(source[:begin], word, source[at:]) {
 					continue
 				}
+				if name, ok := bracketed(source[at:]); ok && !yield(name) {
+					return
+				}
 				end := min(at+takingReach, len(source))
 				if i := bytes.IndexByte(source[at:end], ';'); i >= 0 {
 					end = at + i
@@ -106,7 +109,7 @@ func takes(before []byte, word string, after []byte) bool {
 		return true
 	}
 	before = bytes.TrimRight(before, " \t")
-	return bytes.HasPrefix(after, []byte(`"`)) && (bytes.HasSuffix(before, []byte("#")) || bytes.HasSuffix(before, []byte(".")))
+	return bytes.IndexAny(after, `"<`) == 0 && (bytes.HasSuffix(before, []byte("#")) || bytes.HasSuffix(before, []byte(".")))
 }
 
 const blanks = " \t\n\f\r"
@@ -135,6 +138,16 @@ func documents(before []byte) bool {
 	value, ok := bytes.CutPrefix(bytes.TrimLeft(attribute[doc+len("doc"):], blanks), []byte("="))
 	value = bytes.TrimLeft(value, blanks)
 	return ok && (len(value) == 0 || bytes.HasPrefix(value, []byte("concat!")))
+}
+
+// bracketed returns the name that stands between angle brackets, as C has it.
+func bracketed(after []byte) (name []byte, ok bool) {
+	after, ok = bytes.CutPrefix(bytes.TrimLeft(after[:min(len(after), takingReach)], " \t"), []byte("<"))
+	if !ok {
+		return nil, false
+	}
+	name, _, ok = bytes.Cut(after, []byte(">"))
+	return name, ok
 }
 
 // quoted yields what may stand between quotes: what comes before each of them.
