@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"math"
 	"strings"
@@ -29,6 +30,7 @@ func (p Publication) Clean() Publication {
 	p.Release = p.Release.clean()
 	p.Detail = Clean(p.Detail)
 	p.Audit = p.Audit.Clean()
+	p.Priority = cmp.Or(p.Priority, PriorityFresh)
 	return p
 }
 
@@ -67,6 +69,7 @@ func (a Announcement) Clean() Announcement {
 		*text = Clean(*text)
 	}
 	a.PublishedAt, a.ReceivedAt, a.FinishedAt = Instant(a.PublishedAt), Instant(a.ReceivedAt), Instant(a.FinishedAt)
+	a.Priority = cmp.Or(a.Priority, PriorityFresh)
 	return a
 }
 

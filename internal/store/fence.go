@@ -144,7 +144,9 @@ type GateCheck struct {
 	Version    int    // of the run that counts; 0 when none has completed
 	Conclusion string // of the run that counts
 	Pending    bool   // a run of any version is queued or in progress
-	Metrics    map[string]float64
+	// NotBefore is when the run that is queued may start; zero is at once.
+	NotBefore time.Time
+	Metrics   map[string]float64
 }
 
 // SystemActor is who closes an exception whose time is over.

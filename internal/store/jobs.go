@@ -11,7 +11,8 @@ const (
 	SourceQueue = "source"
 
 	// Priorities of check runs: a fresh release before a retry, both before the
-	// backlog of a raised check version.
+	// backlog of a raised check version. A fetch has PriorityFresh where somebody
+	// waits for it, and PriorityStale where nobody does.
 	PriorityFresh = 1
 	PriorityRetry = 2
 	PriorityStale = 4

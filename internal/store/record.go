@@ -8,10 +8,6 @@ import (
 	"strings"
 )
 
-// IndexKey is what an index file is found by: the crate's name in lower case.
-// Unlike crate.Canonical it keeps - and _ apart, as the paths of an index do.
-func IndexKey(name string) string { return strings.ToLower(name) }
-
 // NewCode draws a code for links: 50 bits in ten lower-case characters.
 func NewCode() string { return strings.ToLower(rand.Text()[:10]) }
 

@@ -91,6 +91,9 @@ type Via string
 const (
 	ViaWebhook Via = "webhook"
 	ViaSubmit  Via = "submit"
+	// ViaRequest: a cargo asked for it. The message's id is the checksum, so that
+	// there is one announcement of a release however many ask.
+	ViaRequest Via = "request"
 )
 
 // About is what a release's manifest says of itself, each cut to a sane length.
@@ -130,6 +133,7 @@ type Announcement struct {
 	DownloadURL string // "" means the configured registry
 	Publisher   string
 	PublishedAt time.Time
+	Priority    int // of its fetch and of the first runs of its release; 0 is PriorityFresh
 	Status      AnnouncementStatus
 	Reason      string // why it was refused, or what the last try ran into
 	ReceivedAt  time.Time
@@ -156,8 +160,10 @@ type CheckRef struct {
 
 // A Publication is what publishing stores in one transaction.
 type Publication struct {
-	Release      Release    // ID and CrateID are given by the store
+	Release      Release // ID and CrateID are given by the store
+	Facts        PublishFacts
 	Checks       []CheckRef // runs to queue
+	Priority     int        // of these; 0 is PriorityFresh
 	Announcement ID         // settled as stored, or refused on other bytes; 0 when there was none
 	Detail       string     // for an incident: who offered the bytes
 	Audit        AuditEntry

@@ -75,6 +75,12 @@ func (p Publication) OtherName(known string) error {
 	return fmt.Errorf("publish %q %q: %w: the crate is %q", p.Release.Crate, p.Release.Version, ErrOtherName, known)
 }
 
+// Again reports whether a is to be fetched anew at a priority: it was refused, or
+// waits behind that.
+func (a Announcement) Again(priority int) bool {
+	return a.Status == AnnouncementRefused || a.Status == AnnouncementReceived && priority < a.Priority
+}
+
 // Refusal is the audit entry of p when it is refused.
 func (p Publication) Refusal() AuditEntry {
 	e := p.Audit

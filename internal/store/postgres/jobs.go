@@ -11,9 +11,10 @@ import (
 	"github.com/cratefence/cratefence/internal/store"
 )
 
-func (s *Store) queueIntake(ctx context.Context, tx pgx.Tx, id store.ID) error {
+func (s *Store) queueIntake(ctx context.Context, tx pgx.Tx, id store.ID, priority int) error {
 	_, err := s.jobs.InsertTx(ctx, tx, store.IntakeJob{Announcement: id}, &river.InsertOpts{
 		Queue:       store.IntakeQueue,
+		Priority:    priority,
 		MaxAttempts: store.IntakeTries,
 	})
 	return err

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
@@ -88,6 +89,11 @@ func (s *Store) write(ctx context.Context, fn func(tx pgx.Tx) error) error {
 	return pgx.BeginFunc(ctx, s.pool, fn)
 }
 
+// read runs fn on one state of the database.
+func (s *Store) read(ctx context.Context, fn func(tx pgx.Tx) error) error {
+	return pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, fn)
+}
+
 // found turns the absence of a row into store.ErrNotFound.
 func found(err error) error {
 	if errors.Is(err, pgx.ErrNoRows) {
@@ -106,4 +112,27 @@ func collect[T any](rows pgx.Rows, err error, scan func(pgx.Row) (T, error)) ([]
 		return nil, err
 	}
 	return all, nil
+}
+
+// each yields the rows of a query, one at a time.
+func each[T any](rows pgx.Rows, scan func(pgx.Row) (T, error), yield func(T) error) error {
+	defer rows.Close()
+	for rows.Next() {
+		one, err := scan(rows)
+		if err != nil {
+			return err
+		}
+		if err := yield(one); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// swapped turns an update that met no row into store.ErrConflict.
+func swapped(tag pgconn.CommandTag, err error) error {
+	if err == nil && tag.RowsAffected() == 0 {
+		return store.ErrConflict
+	}
+	return err
 }

@@ -110,5 +110,8 @@ func (s *Store) askAgain(ctx context.Context, tx pgx.Tx, ref store.CheckRef, rel
 	if err != nil {
 		return nil, err
 	}
-	return ids, s.queueRuns(ctx, tx, ref.Queue, ids, store.PriorityStale, time.Time{})
+	if err := s.queueRuns(ctx, tx, ref.Queue, ids, store.PriorityStale, time.Time{}); err != nil {
+		return nil, err
+	}
+	return ids, tellOf(ctx, tx, releases)
 }

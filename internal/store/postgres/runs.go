@@ -77,16 +77,19 @@ func (s *Store) finish(ctx context.Context, tx pgx.Tx, f store.Finish) error {
 	err := tx.QueryRow(ctx, `
 		UPDATE check_runs cr
 		SET status = 'completed', lease = '', deadline = NULL, completed_at = $3, conclusion = $4, report = $5, title = $6
-		FROM releases r
+		FROM releases r JOIN crates c ON c.id = r.crate_id
 		WHERE cr.id = $1 AND cr.status = 'in_progress' AND cr.lease = $2 AND r.id = cr.release_id
-		RETURNING r.crate_id, r.id, r.version, cr.check_name, cr.check_version, cr.attempt`,
+		RETURNING r.crate_id, c.name, r.id, r.version, cr.check_name, cr.check_version, cr.attempt`,
 		f.Run, f.Lease, instant(f.At), f.Report.Conclusion, document{f.Report}, f.Report.Title).Scan(
-		&crateID, &run.ReleaseID, &run.Version, &run.Check, &run.CheckVersion, &run.Attempt)
+		&crateID, &run.Crate, &run.ReleaseID, &run.Version, &run.Check, &run.CheckVersion, &run.Attempt)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return lost(ctx, tx, f.Run)
 	}
 	if err != nil {
 		return err
+	}
+	if err := keepMetrics(ctx, tx, run.ID, f.Report.Metrics); err != nil {
+		return fmt.Errorf("keep metrics: %w", err)
 	}
 	if f.KeepFacts {
 		if err := keepFacts(ctx, tx, crateID, run, f); err != nil {
@@ -98,9 +101,16 @@ func (s *Store) finish(ctx context.Context, tx pgx.Tx, f store.Finish) error {
 			return fmt.Errorf("note when to ask again: %w", err)
 		}
 	}
-	if f.Retry.IsZero() {
-		return nil
+	if !f.Retry.IsZero() {
+		if err := s.retry(ctx, tx, run, f); err != nil {
+			return err
+		}
 	}
+	return tell(ctx, tx, store.IndexKey(run.Crate))
+}
+
+// retry queues the attempt after a run.
+func (s *Store) retry(ctx context.Context, tx pgx.Tx, run store.CheckRun, f store.Finish) error {
 	var next store.ID
 	if err := tx.QueryRow(ctx, `
 		INSERT INTO check_runs (release_id, check_name, check_version, attempt, status, queued_at, run_after)
@@ -110,6 +120,14 @@ func (s *Store) finish(ctx context.Context, tx pgx.Tx, f store.Finish) error {
 		return fmt.Errorf("queue next attempt: %w", err)
 	}
 	return s.queueRuns(ctx, tx, f.Queue, []store.ID{next}, store.PriorityRetry, f.Retry)
+}
+
+func keepMetrics(ctx context.Context, tx pgx.Tx, run store.ID, metrics map[string]float64) error {
+	if len(metrics) == 0 {
+		return nil
+	}
+	_, err := tx.Exec(ctx, `INSERT INTO run_metrics (run_id, metrics) VALUES ($1, $2)`, run, document{metrics})
+	return err
 }
 
 // keepFacts keeps the facts of a run for its crate, unless those of a newer
@@ -188,7 +206,10 @@ func (s *Store) addStale(ctx context.Context, tx pgx.Tx, ref store.CheckRef, rel
 	if err != nil {
 		return nil, err
 	}
-	return ids, s.queueRuns(ctx, tx, ref.Queue, ids, store.PriorityStale, time.Time{})
+	if err := s.queueRuns(ctx, tx, ref.Queue, ids, store.PriorityStale, time.Time{}); err != nil {
+		return nil, err
+	}
+	return ids, tellOf(ctx, tx, releases)
 }
 
 func scanID(row pgx.Row) (id store.ID, err error) {

@@ -43,14 +43,28 @@ func collect[T any](rows *sql.Rows, err error, scan func(scanner) (T, error)) ([
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close()
 	var all []T
+	err = each(rows, scan, func(one T) error {
+		all = append(all, one)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return all, nil
+}
+
+// each yields the rows of a query, one at a time.
+func each[T any](rows *sql.Rows, scan func(scanner) (T, error), yield func(T) error) error {
+	defer rows.Close()
 	for rows.Next() {
 		one, err := scan(rows)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		all = append(all, one)
+		if err := yield(one); err != nil {
+			return err
+		}
 	}
-	return all, rows.Err()
+	return rows.Err()
 }

@@ -1,6 +1,8 @@
 package sqlite
 
 import (
+	"context"
+	"database/sql"
 	"database/sql/driver"
 	"encoding/json"
 	"fmt"
@@ -12,6 +14,11 @@ import (
 
 // A scanner is a row to read.
 type scanner interface{ Scan(dest ...any) error }
+
+// A rowQuerier is a database or a transaction on it.
+type rowQuerier interface {
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
 
 // An instant is a time as the database keeps it: Unix milliseconds, NULL for the
 // zero time.

@@ -50,7 +50,10 @@ func (s *Store) publish(ctx context.Context, tx *sql.Tx, p store.Publication) (_
 		if err := addIncident(ctx, tx, known.ID, p); err != nil {
 			return store.Release{}, false, nil, err
 		}
-		return known, false, refused, refuse(ctx, tx, p, refused)
+		if err := refuse(ctx, tx, p, refused); err != nil {
+			return store.Release{}, false, nil, err
+		}
+		return known, false, refused, tell(ctx, tx, store.IndexKey(c.Name))
 	}
 	return known, false, nil, settle(ctx, tx, p.Announcement, store.AnnouncementStored, "", p.Release.FirstSeenAt)
 }
@@ -82,19 +85,25 @@ func (s *Store) addRelease(ctx context.Context, tx *sql.Tx, c store.Crate, p sto
 	if err := renew(ctx, tx, c, r); err != nil {
 		return store.Release{}, err
 	}
+	if err := putFacts(ctx, tx, r.ID, p.Facts); err != nil {
+		return store.Release{}, err
+	}
 	ids, err := addRuns(ctx, tx, r, p.Checks)
 	if err != nil {
 		return store.Release{}, err
 	}
 	for queue, ids := range store.ByQueue(p.Checks, ids) {
-		if err := s.queueRuns(ctx, tx, queue, ids, store.PriorityFresh, time.Time{}); err != nil {
+		if err := s.queueRuns(ctx, tx, queue, ids, p.Priority, time.Time{}); err != nil {
 			return store.Release{}, err
 		}
 	}
 	if err := settle(ctx, tx, p.Announcement, store.AnnouncementStored, "", r.FirstSeenAt); err != nil {
 		return store.Release{}, err
 	}
-	return r, record(ctx, tx, p.Audit)
+	if err := record(ctx, tx, p.Audit); err != nil {
+		return store.Release{}, err
+	}
+	return r, tell(ctx, tx, store.IndexKey(c.Name))
 }
 
 // renew keeps the crate's default release and its time of change.

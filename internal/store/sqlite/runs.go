@@ -85,6 +85,9 @@ func (s *Store) finish(ctx context.Context, tx *sql.Tx, f store.Finish) error {
 	if err := swapped(result); err != nil {
 		return err
 	}
+	if err := keepMetrics(ctx, tx, run.ID, f.Report.Metrics); err != nil {
+		return fmt.Errorf("keep metrics: %w", err)
+	}
 	if f.KeepFacts {
 		if err := keepFacts(ctx, tx, run, f); err != nil {
 			return fmt.Errorf("keep facts: %w", err)
@@ -95,9 +98,16 @@ func (s *Store) finish(ctx context.Context, tx *sql.Tx, f store.Finish) error {
 			return fmt.Errorf("note when to ask again: %w", err)
 		}
 	}
-	if f.Retry.IsZero() {
-		return nil
+	if !f.Retry.IsZero() {
+		if err := s.retry(ctx, tx, run, f); err != nil {
+			return err
+		}
 	}
+	return tell(ctx, tx, store.IndexKey(run.Crate))
+}
+
+// retry queues the attempt after a run.
+func (s *Store) retry(ctx context.Context, tx *sql.Tx, run store.CheckRun, f store.Finish) error {
 	var next store.ID
 	if err := tx.QueryRowContext(ctx, `
 		INSERT INTO check_runs (release_id, check_name, check_version, attempt, status, queued_at, run_after)
@@ -107,6 +117,14 @@ func (s *Store) finish(ctx context.Context, tx *sql.Tx, f store.Finish) error {
 		return fmt.Errorf("queue next attempt: %w", err)
 	}
 	return s.queueRuns(ctx, tx, f.Queue, []store.ID{next}, store.PriorityRetry, f.Retry)
+}
+
+func keepMetrics(ctx context.Context, tx *sql.Tx, run store.ID, metrics map[string]float64) error {
+	if len(metrics) == 0 {
+		return nil
+	}
+	_, err := tx.ExecContext(ctx, `INSERT INTO run_metrics (run_id, metrics) VALUES ($1, $2)`, run, document{metrics})
+	return err
 }
 
 // keepFacts keeps the facts of a run for its crate, unless those of a newer
@@ -186,7 +204,10 @@ func (s *Store) addStale(ctx context.Context, tx *sql.Tx, ref store.CheckRef, re
 	if err != nil {
 		return nil, err
 	}
-	return ids, s.queueRuns(ctx, tx, ref.Queue, ids, store.PriorityStale, time.Time{})
+	if err := s.queueRuns(ctx, tx, ref.Queue, ids, store.PriorityStale, time.Time{}); err != nil {
+		return nil, err
+	}
+	return ids, tellOf(ctx, tx, releases)
 }
 
 func scanID(row scanner) (id store.ID, err error) {

@@ -44,7 +44,10 @@ func (s *Store) CreateToken(ctx context.Context, t store.Token, audit store.Audi
 			t.Name, digest(t.Hash), document{t.Scopes}, instant(t.CreatedAt), instant(t.ExpiresAt)).Scan(&t.ID); err != nil {
 			return err
 		}
-		return record(ctx, tx, audit)
+		if err := record(ctx, tx, audit); err != nil {
+			return err
+		}
+		return tellAll(ctx, tx, store.GateToken)
 	})
 	if err != nil {
 		return store.Token{}, fmt.Errorf("create token %q: %w", t.Name, err)
@@ -82,7 +85,10 @@ func (s *Store) RevokeToken(ctx context.Context, name string, at time.Time, audi
 		if _, err := tx.ExecContext(ctx, `UPDATE tokens SET revoked_at = $2 WHERE id = $1`, t.ID, instant(at)); err != nil {
 			return err
 		}
-		return record(ctx, tx, audit)
+		if err := record(ctx, tx, audit); err != nil {
+			return err
+		}
+		return tellAll(ctx, tx, store.GateToken)
 	})
 	if err != nil {
 		return store.Token{}, fmt.Errorf("revoke token %q: %w", name, err)

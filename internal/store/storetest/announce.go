@@ -17,7 +17,7 @@ func announcement(message string) store.Announcement {
 		Via: store.ViaWebhook, MessageID: message, Crate: "serde", Version: "1.0.0",
 		Checksum: crate.Sum([]byte("serde1.0.0")), DownloadURL: "https://example.org/serde.crate",
 		Publisher: "dtolnay", PublishedAt: noon.Add(-time.Minute),
-		Status: store.AnnouncementReceived, ReceivedAt: noon,
+		Priority: store.PriorityFresh, Status: store.AnnouncementReceived, ReceivedAt: noon,
 	}
 }
 

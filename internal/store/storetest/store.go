@@ -17,6 +17,8 @@ type Store interface {
 	runs.Answers
 	auth.Store
 	Reader
+	Fence
+	IntakeStore
 
 	AuditLog(ctx context.Context, before store.ID, limit int) ([]store.AuditEntry, error) // newest first; before 0 starts at the newest
 	Counts(ctx context.Context) (store.Counts, error)

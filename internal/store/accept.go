@@ -1,0 +1,93 @@
+package store
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/cratefence/cratefence/internal/index"
+	"github.com/cratefence/cratefence/internal/policy"
+)
+
+// Accept says what becomes of f when a person takes the line that upstream
+// offers for a version; offered is the SHA-256 of the line they saw. The error
+// wraps ErrConflict when no such line is offered, or none that may be accepted:
+// other bytes and removals are not for people to wave through.
+func (f IndexFile) Accept(r LineRecord, offered [32]byte, at time.Time, audit AuditEntry) (IndexSave, error) {
+	if r.Trouble != policy.LineChanged || sha256.Sum256(r.Offered) != offered {
+		return IndexSave{}, ErrConflict
+	}
+	lines, err := f.Unpack()
+	if err != nil {
+		return IndexSave{}, err
+	}
+	if lines, err = replaceLine(lines, r); err != nil {
+		return IndexSave{}, err
+	}
+	f.Lines, f.Size, f.ChangedAt = pack(lines), len(lines), at
+	r.Trouble, r.TroubleAt, r.Offered = "", time.Time{}, nil
+	return IndexSave{
+		File: f, Records: []LineRecord{r}, Audit: audit,
+		Events: []LineEvent{{Version: r.Version, What: LineAccepted, At: at, Detail: "accepted by " + audit.Actor}},
+	}, nil
+}
+
+// Honour says what becomes of f when a person lets a yank stand. The error wraps
+// ErrConflict when there is none, or it does.
+func (f IndexFile) Honour(r LineRecord, at time.Time, audit AuditEntry) (IndexSave, error) {
+	if !r.Yanked || !r.HonouredAt.IsZero() {
+		return IndexSave{}, ErrConflict
+	}
+	r.HonouredAt = at
+	return IndexSave{
+		File: f, Records: []LineRecord{r}, Audit: audit,
+		Events: []LineEvent{{Version: r.Version, What: LineHonoured, At: at, Detail: "honoured by " + audit.Actor}},
+	}, nil
+}
+
+// replaceLine puts the offered line of a version in the place of the accepted one.
+func replaceLine(lines []byte, r LineRecord) ([]byte, error) {
+	offered := bytes.TrimRight(r.Offered, "\n")
+	found := 0
+	var replaced []byte
+	for line := range bytes.Lines(lines) {
+		text := bytes.TrimRight(line, "\n")
+		l, err := index.ParseLine(text)
+		if err == nil && VersionKey(l.Vers) == VersionKey(r.Version) {
+			found++
+			line = append(bytes.Clone(offered), line[len(text):]...)
+		}
+		replaced = append(replaced, line...)
+	}
+	if found != 1 {
+		return nil, fmt.Errorf("replace line of %q: it stands %d times", r.Version, found)
+	}
+	return replaced, nil
+}
+
+// Unpack returns the lines of f.
+func (f IndexFile) Unpack() ([]byte, error) {
+	if f.Size == 0 {
+		return nil, nil
+	}
+	packed, err := gzip.NewReader(bytes.NewReader(f.Lines))
+	if err != nil {
+		return nil, fmt.Errorf("unpack index file %q: %w", f.Key, err)
+	}
+	lines := make([]byte, f.Size)
+	if _, err := io.ReadFull(packed, lines); err != nil {
+		return nil, fmt.Errorf("unpack index file %q: %w", f.Key, err)
+	}
+	return lines, nil
+}
+
+func pack(lines []byte) []byte {
+	var packed bytes.Buffer
+	w := gzip.NewWriter(&packed)
+	w.Write(lines) //nolint:errcheck // a buffer takes all
+	w.Close()      //nolint:errcheck // a buffer takes all
+	return packed.Bytes()
+}

@@ -1,0 +1,40 @@
+package sqlite
+
+import (
+	"strings"
+
+	"github.com/cratefence/cratefence/internal/store"
+)
+
+// A filter collects the conditions of a list, those that were asked for. An index
+// serves a condition that stands there, and none that may be switched off by its
+// argument.
+type filter struct {
+	where []string
+	args  []any
+}
+
+// is asks that a column has a value; "" asks for nothing.
+func (f *filter) is(column, value string) {
+	if value != "" {
+		f.where = append(f.where, column+" = ?")
+		f.args = append(f.args, store.Clean(value))
+	}
+}
+
+// before asks for rows older than a row; 0 asks for nothing.
+func (f *filter) before(column string, id store.ID) {
+	if id != 0 {
+		f.where = append(f.where, column+" < ?")
+		f.args = append(f.args, id)
+	}
+}
+
+// sql ends a query: the conditions, newest first by the column, at most limit.
+func (f *filter) sql(newest string, limit int) (string, []any) {
+	where := "true"
+	if len(f.where) > 0 {
+		where = strings.Join(f.where, " AND ")
+	}
+	return " WHERE " + where + " ORDER BY " + newest + " DESC LIMIT ?", append(f.args, store.Page(limit))
+}
