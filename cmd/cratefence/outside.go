@@ -115,6 +115,11 @@ func (v registryView) Line(ctx context.Context, name, version string) (index.Lin
 	return line, whyNoAnswer(err)
 }
 
+func (v registryView) Lines(ctx context.Context, name string) ([]index.Line, error) {
+	lines, err := v.client.Versions(ctx, name)
+	return lines, whyNoAnswer(err)
+}
+
 func (v registryView) Before(ctx context.Context, name, version string) (string, *crate.Archive, error) {
 	lines, err := v.client.Versions(ctx, name)
 	if err != nil {

@@ -141,6 +141,9 @@ var (
 type Registry interface {
 	// Line returns what the index states of a version.
 	Line(ctx context.Context, name, version string) (index.Line, error)
+	// Lines returns what the index states of every version of a crate, in the
+	// registry's order; it wraps ErrNotInRegistry where there is no such crate.
+	Lines(ctx context.Context, name string) ([]index.Line, error)
 	// Before returns the release of the greatest version below the one given, as
 	// it was published; it wraps ErrNotInRegistry where there is none.
 	Before(ctx context.Context, name, version string) (before string, a *crate.Archive, err error)

@@ -31,6 +31,10 @@ func (s shop) Line(_ context.Context, name, version string) (index.Line, error) 
 	return index.Line{Name: name, Vers: version, Cksum: sum}, err
 }
 
+func (s shop) Lines(_ context.Context, name string) ([]index.Line, error) {
+	return nil, fmt.Errorf("%s: %w", name, check.ErrNotInRegistry)
+}
+
 func (s shop) Before(context.Context, string, string) (string, *crate.Archive, error) {
 	switch {
 	case s.away:

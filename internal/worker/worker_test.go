@@ -197,6 +197,8 @@ func TestMissingBlobIsOurTrouble(t *testing.T) {
 // registry states lines, or fails with err.
 type registry struct{ err error }
 
+func (r registry) Lines(context.Context, string) ([]index.Line, error) { return nil, r.err }
+
 func (r registry) Line(_ context.Context, name, version string) (index.Line, error) {
 	return index.Line{Name: name, Vers: version}, r.err
 }
