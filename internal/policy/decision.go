@@ -1,6 +1,9 @@
 package policy
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // A Verdict is what becomes of a release. The zero value and any unknown one
 // hold.
@@ -26,6 +29,19 @@ const (
 	Quarantined   State = "quarantined"   // blocked until a person decides
 	Revoked       State = "revoked"       // withdrawn by a person; it stays as a tombstone
 )
+
+// weight orders verdicts by how much they keep back. An unknown one weighs as
+// Hold does.
+func (v Verdict) weight() int {
+	switch v {
+	case Allow:
+		return 0
+	case Block:
+		return 2
+	default:
+		return 1
+	}
+}
 
 // Verdict returns what a state comes to. An unknown state holds.
 func (s State) Verdict() Verdict {
@@ -59,7 +75,8 @@ type Decision struct {
 	// shortly, so that waiting a few seconds is worth while.
 	Pending bool
 	// Observed: the policy is in mode observe. State is what would be, and
-	// nothing is kept back.
+	// nothing is kept back. It is never set for a release that was not looked at:
+	// that passes in no mode.
 	Observed bool
 }
 
@@ -68,6 +85,16 @@ func (d Decision) Verdict() Verdict { return d.State.Verdict() }
 
 // Passes reports whether the release may be served.
 func (d Decision) Passes() bool { return d.Observed || d.Verdict() == Allow }
+
+// Same reports whether d says what other says: the same state, for the same
+// rules with the same ends. Words may differ, for they tell how long ago things
+// were; so may Pending and Recheck, which say only when to ask again.
+func (d Decision) Same(other Decision) bool {
+	return d.State == other.State && d.Observed == other.Observed &&
+		slices.EqualFunc(d.Reasons, other.Reasons, func(a, b Reason) bool {
+			return a.Rule == b.Rule && a.Verdict == b.Verdict && a.Until.Equal(b.Until)
+		})
+}
 
 // Until is when a hold ends if nothing else comes: the latest end of the reasons
 // that hold; zero when any of them has none.

@@ -1,0 +1,121 @@
+package policy
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/cratefence/cratefence/internal/crate"
+)
+
+// MaxWords is how much of an answer cargo shows, in characters. Words keeps to
+// as many bytes.
+const MaxWords = 511
+
+// A Notice is what a refusal names beside the decision.
+type Notice struct {
+	Name    string
+	Version string
+	Page    string // the address where more is told, and a review is asked for; "" for none
+}
+
+// Words is the text of a refused download: what, until when, why as far as it
+// fits, and what would change it. It is one line of at most MaxWords bytes, with
+// the whole address of the page at the end.
+func Words(d Decision, n Notice) string {
+	end := closing(d, n)
+	if len(end) > MaxWords/2 {
+		end = "" // an address that cannot stand whole does not stand
+	}
+	head := opening(d, n)
+	room := MaxWords - len(head) - len(end)
+	reasons := because(d, room)
+	text := head + reasons + end
+	if hint := hint(d, n); hint != "" && len(text)+len(hint) <= MaxWords {
+		text = head + reasons + hint + end
+	}
+	return text
+}
+
+// opening says what became of the release.
+func opening(d Decision, n Notice) string {
+	release := releaseText(n)
+	until := ""
+	if end := d.Until(); !end.IsZero() {
+		until = " until " + formatTime(ceilMinute(end))
+	}
+	switch {
+	case d.State == Revoked:
+		return "cratefence has withdrawn " + release
+	case d.Verdict() == Block:
+		return "cratefence blocks " + release
+	case d.Pending:
+		return "cratefence holds " + release
+	default:
+		return "cratefence holds " + release + until
+	}
+}
+
+// because gives as many reasons as fit, the heaviest first.
+func because(d Decision, room int) string {
+	if d.Pending && d.Verdict() == Hold {
+		return clip(": being checked, try again in a minute.", room)
+	}
+	var b strings.Builder
+	separator := ": "
+	for i, r := range d.Reasons {
+		if r.Verdict == Allow && d.Verdict() != Allow {
+			continue
+		}
+		more := fmt.Sprintf("; and %d more.", len(d.Reasons)-i)
+		if b.Len()+len(separator)+len(r.Text)+len(more) > room {
+			if b.Len() > 0 {
+				return b.String() + more
+			}
+			return clip(separator+r.Text, max(room-1, 0)) + "."
+		}
+		b.WriteString(separator + r.Text)
+		separator = "; "
+	}
+	return b.String() + "."
+}
+
+// closing says who can change it, and where.
+func closing(d Decision, n Notice) string {
+	if n.Page == "" {
+		return ""
+	}
+	switch {
+	case d.State == Revoked, d.Verdict() == Block:
+		return " Why, and who decides: " + n.Page
+	case d.Pending:
+		return " More: " + n.Page
+	default:
+		return " Ask for a review: " + n.Page
+	}
+}
+
+// hint says how to see for oneself.
+func hint(d Decision, n Notice) string {
+	if d.Pending || crate.ValidateName(n.Name) != nil {
+		return ""
+	}
+	return " See for yourself: cratefence check " + n.Name + "@" + clip(n.Version, maxName) + "."
+}
+
+// releaseText names the release. A version may be very long.
+func releaseText(n Notice) string {
+	_, err := crate.ParseVersion(n.Version)
+	if crate.ValidateName(n.Name) != nil || err != nil {
+		return "this release"
+	}
+	return n.Name + " " + clip(n.Version, maxName)
+}
+
+// ceilMinute makes sure that whoever comes back at the time told is not early.
+func ceilMinute(t time.Time) time.Time {
+	if down := t.Truncate(time.Minute); !down.Equal(t) {
+		return down.Add(time.Minute)
+	}
+	return t
+}
