@@ -16,17 +16,33 @@ const (
 	maxDependencies = 2000
 )
 
-// about reads what a release says of itself. Whether its archive and manifest
+// describe reads what a release says of itself. Whether its archive and manifest
 // are in order is a check's business: here a broken one is merely silent.
-func about(data []byte, r store.Release, lim crate.Limits) store.About {
+func describe(data []byte, r store.Release, lim crate.Limits) (store.About, store.PublishFacts) {
 	archive, err := crate.Read(data, crate.Release{Name: r.Crate, Version: r.Version, Checksum: r.Checksum}, lim)
 	if err != nil {
-		return store.About{}
+		return store.About{}, store.PublishFacts{}
 	}
+	vcs, err := archive.VCSInfo()
+	facts := store.PublishFacts{VCS: err == nil && vcs != nil && vcs.SHA1 != ""}
 	m, err := archive.Manifest()
 	if err != nil {
-		return store.About{}
+		return store.About{}, facts
 	}
+	facts.BuildScript = hasBuildScript(archive, m.Package.Build)
+	return about(m), facts
+}
+
+// hasBuildScript reports whether cargo runs a program to build the crate: one that
+// the manifest names, or build.rs where it leaves that to cargo.
+func hasBuildScript(archive *crate.Archive, build crate.FileSetting) bool {
+	if build.Set && !build.Guess {
+		return len(build.Paths) > 0
+	}
+	return archive.File("build.rs") != nil
+}
+
+func about(m *crate.Manifest) store.About {
 	p := m.Package
 	a := store.About{
 		Description:   clip(string(p.Description)),

@@ -1,5 +1,5 @@
-// Package intake is the one way a release enters: the publish webhook and
-// `cratefence submit` call it today, an index poll and a cargo request later.
+// Package intake is the one way a release enters: by the publish webhook, by
+// `cratefence submit`, and when a cargo asks the fence for it.
 //
 // It is idempotent: the same bytes under the same name and version are the same
 // release however often they come. Other bytes under a known name and version
@@ -34,14 +34,27 @@ var ErrTrouble = errors.New("not stored")
 // Store keeps announcements and releases. Each method is one durable
 // transaction: when it returns nil, a crash loses nothing of it.
 type Store interface {
+	Announcements
+	Releases
+}
+
+// Announcements is somebody's word that there are releases.
+type Announcements interface {
 	// Announce stores an announcement and queues its IntakeJob. A repeated
 	// (Via, MessageID) returns the first one, and false.
 	Announce(ctx context.Context, a store.Announcement, audit store.AuditEntry) (store.Announcement, bool, error)
+	// AnnounceAgain queues the fetch of an announcement anew: of one that was
+	// refused, or at a higher priority. Otherwise it wraps store.ErrConflict.
+	AnnounceAgain(ctx context.Context, id store.ID, priority int, at time.Time, audit store.AuditEntry) error
 	// Announcement wraps store.ErrNotFound when there is none.
 	Announcement(ctx context.Context, id store.ID) (store.Announcement, error)
 	// SettleAnnouncement moves a received announcement to a final status, or
 	// notes a reason while it stays received. One that is final does not move.
 	SettleAnnouncement(ctx context.Context, id store.ID, status store.AnnouncementStatus, reason string, at time.Time) error
+}
+
+// Releases are what was taken in.
+type Releases interface {
 	// Release wraps store.ErrNotFound when there is none.
 	Release(ctx context.Context, name, version string) (store.Release, error)
 	// Publish stores a release, its check runs and their jobs. Known bytes return
@@ -119,6 +132,7 @@ func (in *Intake) Fetch(ctx context.Context, id store.ID) error {
 			PublishedAt: a.PublishedAt, Publisher: a.Publisher, Via: a.Via,
 		},
 		Announcement: id,
+		Priority:     a.Priority,
 		Detail:       a.Publisher,
 		Audit:        in.audit("system", "release.publish", a.Crate, a.Version, a.Checksum),
 	}, data)
@@ -187,7 +201,7 @@ func (in *Intake) take(ctx context.Context, p store.Publication, data []byte) (s
 	}
 	p.Release.Size = int64(len(data))
 	p.Release.FirstSeenAt = in.Now()
-	p.Release.About = in.describe(data, p.Release)
+	p.Release.About, p.Facts = in.describe(data, p.Release)
 	for _, c := range in.Checks {
 		p.Checks = append(p.Checks, store.RefOf(c))
 	}
@@ -196,10 +210,10 @@ func (in *Intake) take(ctx context.Context, p store.Publication, data []byte) (s
 
 // describe unpacks one archive at a time: however many arrive at once, what they
 // unpack to is in memory once.
-func (in *Intake) describe(data []byte, r store.Release) store.About {
+func (in *Intake) describe(data []byte, r store.Release) (store.About, store.PublishFacts) {
 	in.reading.Lock()
 	defer in.reading.Unlock()
-	return about(data, r, in.Limits)
+	return describe(data, r, in.Limits)
 }
 
 func validate(name, version string) error {

@@ -69,17 +69,6 @@ func (s *Store) ReleaseByID(ctx context.Context, id store.ID) (store.Release, er
 	return r, nil
 }
 
-// ReleaseByChecksum returns the release that has these bytes, the first.
-func (s *Store) ReleaseByChecksum(ctx context.Context, sum crate.Checksum) (store.Release, error) {
-	r, err := scanRelease(s.pool.QueryRow(ctx, `
-		SELECT `+releaseColumns+` FROM releases r JOIN crates c ON c.id = r.crate_id
-		WHERE r.checksum = $1 ORDER BY r.id LIMIT 1`, digest(sum)))
-	if err != nil {
-		return store.Release{}, fmt.Errorf("read release of checksum %s: %w", sum, err)
-	}
-	return r, nil
-}
-
 // Releases returns the releases of a crate, newest version first.
 func (s *Store) Releases(ctx context.Context, crateID store.ID) ([]store.Release, error) {
 	rows, err := s.pool.Query(ctx, `

@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/cratefence/cratefence/internal/crate"
 	"github.com/cratefence/cratefence/internal/store"
 )
 
@@ -115,13 +114,4 @@ type RecordStore interface {
 	// Wanted returns releases that passed most often, of those that were never
 	// announced by request nor taken in.
 	Wanted(ctx context.Context, limit int) ([]store.FetchTotal, error)
-}
-
-// IntakeStore is what intake by request needs beside intake.Store.
-type IntakeStore interface {
-	// AnnounceAgain queues the fetch of an announcement anew: of one that was
-	// refused, or at a higher priority. Otherwise it wraps store.ErrConflict.
-	AnnounceAgain(ctx context.Context, id store.ID, priority int, at time.Time, audit store.AuditEntry) error
-	// ReleaseByChecksum wraps store.ErrNotFound when there is none.
-	ReleaseByChecksum(ctx context.Context, sum crate.Checksum) (store.Release, error)
 }

@@ -18,7 +18,6 @@ type Store interface {
 	auth.Store
 	Reader
 	Fence
-	IntakeStore
 
 	AuditLog(ctx context.Context, before store.ID, limit int) ([]store.AuditEntry, error) // newest first; before 0 starts at the newest
 	Counts(ctx context.Context) (store.Counts, error)
