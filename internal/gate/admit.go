@@ -1,0 +1,92 @@
+package gate
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base32"
+	"fmt"
+	"strings"
+
+	"github.com/cratefence/cratefence/internal/crate"
+	"github.com/cratefence/cratefence/internal/policy"
+	"github.com/cratefence/cratefence/internal/store"
+)
+
+// An Admission is the answer to a download.
+type Admission struct {
+	Decision policy.Decision
+	// Passes: the bytes of Checksum may be handed out, and no others.
+	Passes   bool
+	Checksum crate.Checksum // as first seen
+	// Known: the version stands in the index, and the name is spelled as there.
+	Known bool
+	// TakenIn: its bytes were fetched and its checks queued.
+	TakenIn bool
+	// Code finds the decision's page.
+	Code string
+	// Wait is closed when something of the crate changes. It is nil unless waiting
+	// a few seconds is worth while.
+	Wait <-chan struct{}
+}
+
+// Rules of reasons that the gate gives, beside the policy's.
+const (
+	ruleNoVersion = "no-such-version"
+	ruleNotThese  = "other-bytes"
+)
+
+// Admit decides on a download, on evidence of this moment. The name and version
+// are as the index writes them. The error wraps ErrPolicy, ErrUnknown or
+// ErrUnreadable.
+func (g *Gate) Admit(_ context.Context, policyName, name, version string, sum crate.Checksum) (Admission, error) {
+	r, err := g.regime(policyName)
+	if err != nil {
+		return Admission{}, fmt.Errorf("admit %q %q: %w", name, version, err)
+	}
+	s := g.crates.get(store.IndexKey(name))
+	if s == nil || s.entry.Load() == nil {
+		return Admission{}, fmt.Errorf("admit %q %q: %w", name, version, ErrUnknown)
+	}
+	e := s.entry.Load()
+	q, err := g.inquire(r, e, g.Now())
+	if err != nil {
+		return Admission{}, fmt.Errorf("admit %q %q: %w", name, version, err)
+	}
+	i, ok := q.l.find(e, name, version)
+	if !ok {
+		return Admission{Decision: refusal(ruleNoVersion, policy.Hold, "no such version stands in the index")}, nil
+	}
+	v := q.settle(i)
+	a := Admission{Decision: v.decision, Checksum: v.evidence.Checksum, Known: true, TakenIn: e.release(&q.l.entries[i]) != nil}
+	a.Code = g.code(r, &v.evidence)
+	if sum != v.evidence.Checksum || q.l.entries[i].Cksum != v.evidence.Checksum {
+		a.Decision = refusal(ruleNotThese, policy.Block, "these are not the bytes that were first seen under this version")
+		return a, nil
+	}
+	a.Passes = v.decision.Passes()
+	if !a.Passes {
+		g.record(q, i, v)
+	}
+	if v.decision.Pending {
+		a.Wait = s.after(e)
+	}
+	return a, nil
+}
+
+func refusal(rule string, v policy.Verdict, text string) policy.Decision {
+	state := policy.Unknown
+	if v == policy.Block {
+		state = policy.Quarantined
+	}
+	return policy.Decision{State: state, Reasons: []policy.Reason{{Rule: rule, Verdict: v, Text: text}}}
+}
+
+// code makes the code of the decisions on a release under a policy. Every replica
+// makes the same, before and after it is recorded, so that it can stand in an
+// answer which waits for no store.
+func (g *Gate) code(r *regime, ev *policy.Evidence) string {
+	h := hmac.New(sha256.New, g.CodeKey)
+	fmt.Fprintf(h, "%s\n%s\n%s\n%s", r.Name, ev.Name, ev.Version, ev.Checksum)
+	return strings.ToLower(base32.StdEncoding.EncodeToString(h.Sum(nil))[:10])
+}

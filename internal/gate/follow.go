@@ -1,0 +1,165 @@
+package gate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cratefence/cratefence/internal/store"
+)
+
+// Run follows the store's events, judges anew what time changed, and has
+// decisions recorded, until ctx ends.
+func (g *Gate) Run(ctx context.Context) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		g.keepUp(ctx)
+	}()
+	defer func() { <-done }()
+	wake := g.Store.Wake(ctx)
+	var troubled bool
+	for {
+		err := g.Follow(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		troubled = g.tell(err, troubled)
+		select {
+		case <-ctx.Done():
+			return
+		case _, ok := <-wake:
+			if !ok {
+				return
+			}
+		}
+	}
+}
+
+// tell logs trouble with the store when it begins and when it is over.
+func (g *Gate) tell(err error, troubled bool) bool {
+	switch {
+	case err != nil && !troubled:
+		g.Log.Error("the gate does not hear from its store; it serves what it knows", "error", err,
+			"blind_after", g.MaxStale)
+	case err == nil && troubled:
+		g.Log.Info("the gate hears from its store again")
+	}
+	return err != nil
+}
+
+// Follow takes in what happened in the store since the last time.
+func (g *Gate) Follow(ctx context.Context) error {
+	for {
+		asked := g.Now()
+		events, err := g.Store.GateEvents(ctx, g.read)
+		if err != nil {
+			return fmt.Errorf("follow events: %w", err)
+		}
+		if len(events) == 0 {
+			g.heard.Store(asked.UnixMilli())
+			return nil
+		}
+		if err := g.takeIn(ctx, events); err != nil {
+			return fmt.Errorf("follow events: %w", err)
+		}
+	}
+}
+
+// takeIn takes events in. When it returns an error they come again.
+func (g *Gate) takeIn(ctx context.Context, events []store.GateEvent) error {
+	keys := map[string]bool{}
+	for _, e := range events {
+		switch e.What {
+		case store.GateCrate:
+			keys[e.Key] = true
+		case store.GateToken:
+		case store.GateBaseline:
+			if err := g.readBaselines(ctx); err != nil {
+				return err
+			}
+		default:
+			if err := g.load(ctx); err != nil {
+				return err
+			}
+			g.askSweep()
+			return nil
+		}
+	}
+	for key := range keys {
+		if err := g.Apply(ctx, key); err != nil {
+			return err
+		}
+	}
+	g.read = events[len(events)-1].Seq
+	return nil
+}
+
+// Apply reads a crate anew and judges it, so that what changed is served when it
+// returns. The error is the store's.
+func (g *Gate) Apply(ctx context.Context, key string) error {
+	s, err := g.reread(ctx, key)
+	if err != nil {
+		return fmt.Errorf("apply change: %w", err)
+	}
+	if s == nil {
+		return nil
+	}
+	for _, r := range g.all() {
+		if r.panes.get(key) != nil || s.entry.Load().state != nil {
+			g.judgeAnew(r, key)
+		}
+	}
+	return nil
+}
+
+// judgeAnew makes a crate's view if the one that is there does not stand.
+func (g *Gate) judgeAnew(r *regime, key string) {
+	if _, err := g.look(r, key, g.Now()); err != nil && !errors.Is(err, ErrUnknown) {
+		g.Log.Error("nothing of a crate is served", "crate", key, "error", err)
+	}
+}
+
+// keepUp judges crates anew when time may have changed what is decided of them,
+// or when all shall be.
+func (g *Gate) keepUp(ctx context.Context) {
+	clock := time.NewTicker(time.Second)
+	defer clock.Stop()
+	var troubled bool
+	for {
+		g.keepAppointments(g.Now())
+		troubled = g.tell(g.flush(ctx), troubled)
+		select {
+		case <-ctx.Done():
+			return
+		case <-g.sweep:
+			g.judgeStates(ctx)
+		case <-clock.C:
+		}
+	}
+}
+
+// askSweep wishes that every crate with a state be judged anew.
+func (g *Gate) askSweep() {
+	select {
+	case g.sweep <- struct{}{}:
+	default: // one is wished for already
+	}
+}
+
+// judgeStates judges every crate of which more than its lines is known.
+func (g *Gate) judgeStates(ctx context.Context) {
+	keys := g.crates.keys(func(s *slot) bool {
+		e := s.entry.Load()
+		return e != nil && e.state != nil
+	})
+	for _, key := range keys {
+		for _, r := range g.all() {
+			if ctx.Err() != nil {
+				return
+			}
+			g.judgeAnew(r, key)
+		}
+	}
+}

@@ -1,0 +1,178 @@
+package gate
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/klauspost/compress/gzip"
+)
+
+// Served is an index file as a policy has it served.
+type Served struct {
+	Gzip []byte // not to be changed
+	Size int    // unpacked
+	// ETag, with its quotes, is of these bytes under this policy: the same after a
+	// restart, and never that of other bytes or of another policy.
+	ETag string
+	// Modified is since when this process has served these bytes.
+	Modified time.Time
+}
+
+// A view is a crate as one policy has it served, for as long as what it was made
+// of stands.
+type view struct {
+	slot   *slot
+	entry  *entry
+	leans  []lean
+	blind  time.Time
+	until  time.Time // when time alone may change it; zero is never
+	served Served
+}
+
+// stands reports whether a view may be served.
+func (v *view) stands(g *Gate, now time.Time) bool {
+	if v == nil || v.slot.entry.Load() != v.entry || !v.until.IsZero() && !now.Before(v.until) || !v.blind.Equal(g.blind(now)) {
+		return false
+	}
+	for i := range v.leans {
+		if v.leans[i].slot.entry.Load() != v.leans[i].entry {
+			return false
+		}
+	}
+	return true
+}
+
+// Index returns a crate's index file under a policy. key is the crate's name in
+// lower case. The error wraps ErrPolicy, ErrUnknown or ErrUnreadable.
+func (g *Gate) Index(policy, key string) (Served, error) {
+	r := (*g.regimes.Load())[policy]
+	if r == nil {
+		return Served{}, fmt.Errorf("serve %q: %w: %q", key, ErrPolicy, policy)
+	}
+	now := g.Now()
+	if p := r.panes.get(key); p != nil {
+		if v := p.view.Load(); v.stands(g, now) {
+			return v.served, nil
+		}
+	}
+	v, err := g.look(r, key, now)
+	if err != nil {
+		return Served{}, err
+	}
+	return v.served, nil
+}
+
+// look returns a view that stands, and makes it if need be.
+func (g *Gate) look(r *regime, key string, now time.Time) (*view, error) {
+	s := g.crates.get(key)
+	if s == nil || s.entry.Load() == nil {
+		return nil, fmt.Errorf("serve %q: %w", key, ErrUnknown)
+	}
+	p := r.panes.put(s.entry.Load().key, &pane{})
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	old := p.view.Load()
+	if old.stands(g, now) {
+		return old, nil
+	}
+	v, err := g.makeView(r, s, now)
+	if err != nil {
+		return nil, err
+	}
+	if old != nil && old.served.ETag == v.served.ETag {
+		v.served = old.served
+	}
+	p.view.Store(v)
+	if v.entry.state != nil {
+		g.agenda.add(appointment{at: v.until, regime: r, key: v.entry.key})
+	}
+	return v, nil
+}
+
+// makeView judges a crate, has what changed recorded, and writes the file.
+func (g *Gate) makeView(r *regime, s *slot, now time.Time) (*view, error) {
+	e := s.entry.Load()
+	q, err := g.inquire(r, e, now)
+	if err != nil {
+		return nil, err
+	}
+	j := q.judgeAll()
+	g.recordAll(j)
+	served, err := j.serve()
+	if err != nil {
+		return nil, fmt.Errorf("serve %q: %w", e.key, err)
+	}
+	return &view{slot: s, entry: e, leans: q.leans, blind: q.blind, until: q.until, served: served}, nil
+}
+
+// serve writes the file: upstream's bytes, where nothing differs.
+func (j *judgement) serve() (Served, error) {
+	raw, zipped := j.l.raw, j.e.body
+	if j.differs() {
+		raw = j.rewrite()
+		var err error
+		if zipped, err = pack(raw); err != nil {
+			return Served{}, err
+		}
+	}
+	sum := sha256.Sum256(raw)
+	return Served{
+		Gzip: zipped, Size: len(raw), Modified: j.now,
+		ETag: `"` + j.r.Name + "-" + hex.EncodeToString(sum[:16]) + `"`,
+	}, nil
+}
+
+func (j *judgement) differs() bool {
+	if j.l.bad > 0 {
+		return true
+	}
+	for i := range j.versions {
+		if j.yanked(i) != j.l.entries[i].Yanked {
+			return true
+		}
+	}
+	return false
+}
+
+func (j *judgement) rewrite() []byte {
+	raw := make([]byte, 0, len(j.l.raw)+32*len(j.versions))
+	for i := range j.versions {
+		line := &j.l.entries[i]
+		if yanked := j.yanked(i); yanked != line.Yanked {
+			raw = line.AppendYanked(raw, yanked)
+		} else {
+			raw = append(raw, line.Raw...)
+		}
+		raw = append(raw, '\n')
+	}
+	return raw
+}
+
+// level is where packing takes about as long as judging; see BenchmarkPack.
+const level = 5
+
+var packers = sync.Pool{New: func() any {
+	z, err := gzip.NewWriterLevel(nil, level)
+	if err != nil {
+		panic(err) // the level is a constant
+	}
+	return z
+}}
+
+func pack(raw []byte) ([]byte, error) {
+	var b bytes.Buffer
+	z := packers.Get().(*gzip.Writer)
+	defer packers.Put(z)
+	z.Reset(&b)
+	if _, err := z.Write(raw); err != nil {
+		return nil, err
+	}
+	if err := z.Close(); err != nil {
+		return nil, err
+	}
+	return bytes.Clone(b.Bytes()), nil
+}
