@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/cratefence/cratefence/internal/crate"
+	"github.com/cratefence/cratefence/internal/policy"
 	"github.com/cratefence/cratefence/internal/store"
 )
 
@@ -26,12 +27,21 @@ func (f *fence) download(w http.ResponseWriter, r *http.Request, to route, actor
 		})
 	}
 	if !passes {
-		return words(admitted.Words)
+		return f.words(r, to, admitted)
 	}
 	if f.Redirect {
 		return f.redirect(w, r, to)
 	}
 	return f.send(w, r, to)
+}
+
+// words says why a release does not pass.
+func (f *fence) words(r *http.Request, to route, a Admission) error {
+	n := policy.Notice{Name: to.name, Version: to.version}
+	if base, err := f.base(r); err == nil && a.Code != "" {
+		n.Page = base + "/r/" + a.Code
+	}
+	return words(policy.Words(a.Decision, n))
 }
 
 // admit asks the gate, and asks again when something of the crate changes, while

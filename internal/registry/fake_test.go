@@ -213,8 +213,10 @@ func newWorld() *world {
 func (w *world) release(policyName, name, version string, data []byte, state policy.State) string {
 	w.upstream.byName[name+"-"+version] = data
 	w.gate.admit(policyName+"/"+name+"/"+version, Admission{
-		Decision: policy.Decision{State: state}, Listed: true, TakenIn: true,
-		Words: "cratefence holds " + name + " " + version + ": published 9 minutes ago (cool-off 7d)",
+		Decision: policy.Decision{State: state, Reasons: []policy.Reason{
+			{Rule: "cool-off", Verdict: policy.Hold, Text: "published 9 minutes ago (cool-off 7d)"},
+		}},
+		Listed: true, TakenIn: true, Code: "8f3k",
 	})
 	return "/p/" + policyName + "/dl/" + name + "/" + version + "/" + crate.Sum(data).String()
 }

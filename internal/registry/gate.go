@@ -46,8 +46,8 @@ type Admission struct {
 	Listed bool
 	// TakenIn: its bytes are here and its checks are queued at least.
 	TakenIn bool
-	// Words is what cargo is to print where the release does not pass.
-	Words string
+	// Code finds the decision's page, below /r/; "" for none.
+	Code string
 	// Wait is closed when something of the crate changes.
 	Wait <-chan struct{}
 }

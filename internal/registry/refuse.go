@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/cratefence/cratefence/internal/auth"
+	"github.com/cratefence/cratefence/internal/policy"
 )
 
 // ErrMissing: there are no such bytes.
@@ -69,9 +70,6 @@ func told(err error, trouble bool) string {
 	return "cratefence: " + strings.TrimPrefix(err.Error(), auth.ErrUnauthenticated.Error()+": ")
 }
 
-// maxWords is how much of a refusal cargo prints.
-const maxWords = 511
-
 // refuse answers with an error. Cargo prints the body, and the header
 // X-Served-By, by which the log's line is found.
 func (f *fence) refuse(w http.ResponseWriter, r *http.Request, err error) {
@@ -92,7 +90,7 @@ func (f *fence) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	h.Set("X-Served-By", "cratefence/"+id)
 	w.WriteHeader(code)
 	if r.Method != http.MethodHead {
-		w.Write([]byte(clip(told(err, trouble), maxWords-1) + "\n"))
+		w.Write([]byte(clip(told(err, trouble), policy.MaxWords)))
 	}
 	if trouble {
 		f.Log.WarnContext(r.Context(), "request not answered", "route", pattern(r), "request", id, "error", err)

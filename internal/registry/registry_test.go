@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/cratefence/cratefence/internal/policy"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -85,8 +86,8 @@ func checkRefusal(t *testing.T, got *httptest.ResponseRecorder) {
 		return
 	}
 	body := got.Body.String()
-	if len(body) > maxWords || strings.Contains(body, "/var/lib") || strings.Contains(body, "secret place") {
-		t.Errorf("body of %d bytes: %q: want at most %d, and nothing of the inside", len(body), body, maxWords)
+	if len(body) > policy.MaxWords || strings.Contains(body, "/var/lib") || strings.Contains(body, "secret place") {
+		t.Errorf("body of %d bytes: %q: want at most %d, and nothing of the inside", len(body), body, policy.MaxWords)
 	}
 	h := got.Result().Header
 	if h.Get("Content-Type") != "text/plain; charset=utf-8" || h.Get("Cache-Control") != "no-store" || h.Get("X-Served-By") == "" {
