@@ -69,7 +69,7 @@ func mixedEnds(f provenance.File) check.Finding {
 func (p *provenanceReport) lineEndFindings(r *provenance.Result) {
 	var files []string
 	for _, f := range r.Files {
-		if f.Ends == provenance.OtherEnds {
+		if f.Ends == provenance.WindowsEnds || f.Ends == provenance.UnixEnds {
 			files = append(files, f.Path)
 		}
 	}

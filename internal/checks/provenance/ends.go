@@ -14,27 +14,24 @@ type Ends string
 
 // The line ends.
 const (
-	SameEnds  Ends = ""      // or no program tells them apart, or a checkout made them
-	OtherEnds Ends = "other" // all of them
-	// MixedEnds: those of some lines, which no checkout does.
-	MixedEnds Ends = "mixed"
+	SameEnds    Ends = ""        // or no program tells them apart, or a checkout made them
+	WindowsEnds Ends = "windows" // all are as on Windows, and the repository's as on Unix
+	UnixEnds    Ends = "unix"    // the other way round, which no checkout does
+	MixedEnds   Ends = "mixed"   // some are, which none does either
 )
 
-// endsOf says how the line ends of a file compare that was found under a kind.
+// endsOf says how the line ends of a text compare that was found under a kind.
 func endsOf(kind Kind, data []byte) Ends {
-	switch {
-	case kind != LineEnds:
+	if kind != LineEnds {
 		return SameEnds
-	case mixesLineEnds(data):
-		return MixedEnds
 	}
-	return OtherEnds
-}
-
-// mixesLineEnds reports whether lines end as on Windows, but not all.
-func mixesLineEnds(text []byte) bool {
-	windows := bytes.Count(text, []byte("\r\n"))
-	return windows > 0 && windows < bytes.Count(text, []byte("\n"))
+	switch bytes.Count(data, []byte("\r\n")) {
+	case 0:
+		return UnixEnds
+	case bytes.Count(data, []byte("\n")):
+		return WindowsEnds
+	}
+	return MixedEnds
 }
 
 // forgetEnds forgets the line ends of what compilers and cargo read: they take
@@ -53,21 +50,20 @@ func (c *comparison) forgetEnds() {
 // attributes call a file text, a checkout on Windows writes it so, and the author
 // knew.
 func (c *comparison) weighEnds(ctx context.Context) error {
-	var other []int
+	var whole []int
 	for i := range c.out.Files {
 		f := &c.out.Files[i]
-		if f.Ends != OtherEnds {
+		if f.Ends == SameEnds || f.Ends == MixedEnds {
 			continue
 		}
 		if f.Source {
-			other = append(other, i)
+			whole = append(whole, i)
 		} else {
 			f.Ends = SameEnds
 		}
 	}
-	return c.byTree(ctx, other, func(i int, a attributes) {
-		f := &c.out.Files[i]
-		if bytes.Contains(c.in.Archive.Files[i].Data, []byte("\r\n")) && a.checkedOutWindows(&c.matcher, f.inPath) {
+	return c.byTree(ctx, whole, func(i int, a attributes) {
+		if f := &c.out.Files[i]; f.Ends == WindowsEnds && a.checkedOutWindows(&c.matcher, f.inPath) {
 			f.Ends, f.Source = SameEnds, false
 		}
 	})

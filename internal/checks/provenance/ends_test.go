@@ -12,17 +12,17 @@ func TestLineEnds(t *testing.T) {
 		name, file, attributes, git, crate string
 		want                               string // what told says; "" for the same
 	}{
-		{name: "a list", file: "src/list", git: "a\nb\n", crate: "a\r\nb\r\n", want: "line-ends source at src/list ends other"},
-		{name: "the other way", file: "src/list", git: "a\r\nb\r\n", crate: "a\nb\n", want: "line-ends source at src/list ends other"},
+		{name: "a list", file: "src/list", git: "a\nb\n", crate: "a\r\nb\r\n", want: "line-ends source at src/list ends windows"},
+		{name: "the other way", file: "src/list", git: "a\r\nb\r\n", crate: "a\nb\n", want: "line-ends source at src/list ends unix"},
 		{name: "some of its lines", file: "src/list", git: "a\nb\n", crate: "a\r\nb\n", want: "line-ends source at src/list ends mixed"},
 
 		{name: "called text", file: "src/list", attributes: "list text", git: "a\n", crate: "a\r\n", want: "line-ends at src/list"},
 		{name: "if it looks so", file: "src/list", attributes: "* text=auto", git: "a\n", crate: "a\r\n", want: "line-ends at src/list"},
 		{name: "for Windows", file: "src/list", attributes: "list eol=crlf", git: "a\n", crate: "a\r\n", want: "line-ends at src/list"},
-		{name: "for Unix", file: "src/list", attributes: "list text eol=lf", git: "a\n", crate: "a\r\n", want: "line-ends source at src/list ends other"},
-		{name: "called data", file: "src/list", attributes: "* text\nlist binary", git: "a\n", crate: "a\r\n", want: "line-ends source at src/list ends other"},
+		{name: "for Unix", file: "src/list", attributes: "list text eol=lf", git: "a\n", crate: "a\r\n", want: "line-ends source at src/list ends windows"},
+		{name: "called data", file: "src/list", attributes: "* text\nlist binary", git: "a\n", crate: "a\r\n", want: "line-ends source at src/list ends windows"},
 		// No checkout writes what git holds with fewer bytes.
-		{name: "text the other way", file: "src/list", attributes: "list text", git: "a\r\n", crate: "a\n", want: "line-ends source at src/list ends other"},
+		{name: "text the other way", file: "src/list", attributes: "list text", git: "a\r\n", crate: "a\n", want: "line-ends source at src/list ends unix"},
 		{name: "some lines of a text", file: "src/list", attributes: "list text", git: "a\nb\n", crate: "a\r\nb\n", want: "line-ends source at src/list ends mixed"},
 
 		{name: "a source file", file: "src/a.rs", git: "a\nb\n", crate: "a\r\nb\n", want: "line-ends at src/a.rs"},

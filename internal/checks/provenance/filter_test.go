@@ -62,7 +62,7 @@ hi
 		"named.txt":   "\xff\xfe" + wide("hi\n"), // of which .gitattributes say nothing
 		"le/same.txt": wide("hi\n"),
 	})
-	want := "le/same.txt transcoded at demo/le/same.txt\nlines.rc transcoded source at demo/lines.rc ends other\nmixed.rc transcoded source at demo/mixed.rc ends mixed\nnamed.txt modified source at demo/named.txt\n" +
+	want := "le/same.txt transcoded at demo/le/same.txt\nlines.rc transcoded source at demo/lines.rc ends windows\nmixed.rc transcoded source at demo/mixed.rc ends mixed\nnamed.txt modified source at demo/named.txt\n" +
 		"other.rc modified source at demo/other.rc\nplain.rc modified source at demo/plain.rc\nsame.rc transcoded at demo/same.rc\n"
 	if diff := cmp.Diff(want, told(compare(t, f, "demo"))); diff != "" {
 		t.Errorf("result (-want +got):\n%s", diff)

@@ -125,7 +125,7 @@ int h;
 vendor/c/LICENSE submodule at vendor/c/legal/LICENSE
 vendor/c/c.c submodule at vendor/c/c.c
 vendor/c/evil.c modified source at vendor/c/evil.c lines 1-1
-vendor/c/list submodule source at vendor/c/list ends other
+vendor/c/list submodule source at vendor/c/list ends windows
 vendor/c/mixed submodule source at vendor/c/mixed ends mixed
 vendor/c/more.c unknown source
 vendor/c/nested/n.c uncompared at vendor/c/nested
