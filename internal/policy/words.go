@@ -61,21 +61,26 @@ func because(d Decision, room int) string {
 	if d.Pending && d.Verdict() == Hold {
 		return clip(": being checked, try again in a minute.", room)
 	}
+	var weighty []Reason
+	for _, r := range d.Reasons {
+		if r.Verdict != Allow || d.Verdict() == Allow {
+			weighty = append(weighty, r)
+		}
+	}
 	var b strings.Builder
-	separator := ": "
-	for i, r := range d.Reasons {
-		if r.Verdict == Allow && d.Verdict() != Allow {
-			continue
+	for i, r := range weighty {
+		clause := "; " + r.Text
+		if i == 0 {
+			clause = clip(": "+r.Text, max(room-len("; and 99 more."), 0))
 		}
-		more := fmt.Sprintf("; and %d more.", len(d.Reasons)-i)
-		if b.Len()+len(separator)+len(r.Text)+len(more) > room {
-			if b.Len() > 0 {
-				return b.String() + more
-			}
-			return clip(separator+r.Text, max(room-1, 0)) + "."
+		rest := "."
+		if left := len(weighty) - i - 1; left > 0 {
+			rest = fmt.Sprintf("; and %d more.", left)
 		}
-		b.WriteString(separator + r.Text)
-		separator = "; "
+		if i > 0 && b.Len()+len(clause)+len(rest) > room {
+			return fmt.Sprintf("%s; and %d more.", &b, len(weighty)-i)
+		}
+		b.WriteString(clause)
 	}
 	return b.String() + "."
 }
@@ -97,10 +102,10 @@ func closing(d Decision, n Notice) string {
 
 // hint says how to see for oneself.
 func hint(d Decision, n Notice) string {
-	if d.Pending || crate.ValidateName(n.Name) != nil {
+	if release := releaseText(n); d.Pending || release != n.Name+" "+n.Version {
 		return ""
 	}
-	return " See for yourself: cratefence check " + n.Name + "@" + clip(n.Version, maxName) + "."
+	return " See for yourself: cratefence check " + n.Name + "@" + n.Version + "."
 }
 
 // releaseText names the release. A version may be very long.
