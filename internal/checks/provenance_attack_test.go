@@ -82,6 +82,11 @@ func TestProvenanceAttacks(t *testing.T) {
 			changes: "-- x.md --\nevil\n", rules: []string{"error file-modified x.md:1"},
 		},
 		{
+			name:    "a document that a part of a build script reads",
+			files:   "-- demo/build.rs --\nmod build_more;\n-- demo/build_more.rs --\nfn run() { std::fs::read(\"x.md\"); }\n-- demo/x.md --\ntrue\n",
+			changes: "-- x.md --\nevil\n", rules: []string{"error file-modified x.md:1"},
+		},
+		{
 			name: "a part of another build, which no word of Rust leads to",
 			files: "-- demo/build.rs --\nfn main() { cmake::build(\".\"); }\n-- demo/CMakeLists.txt --\nadd_subdirectory(test)\n" +
 				"-- demo/test/CMakeLists.txt --\nadd_library(t t.c)\n-- demo/test/t.c --\nint t;\n",

@@ -117,18 +117,24 @@ func (r roles) leads(file string) bool {
 	return slices.Contains(leadingEnds, strings.ToLower(path.Ext(file))) && !r.aside(file)
 }
 
+// script reports whether a file is a build script or, after the habits of authors,
+// a part of one.
+func (r roles) script(file string) bool {
+	return r.scripts[file] || r.builds && strings.HasPrefix(file, "build") && path.Ext(file) == ".rs"
+}
+
 // follow notes what a source file takes in. held are the names of the crate's
 // files.
 func (r roles) follow(f crate.File, held map[string]bool) {
 	for _, folder := range asideFolders {
 		// A build script joins paths, of files that it reads or runs.
-		joined := r.scripts[f.Path] && bytes.Contains(f.Data, []byte(`"`+folder+`"`))
+		joined := r.script(f.Path) && bytes.Contains(f.Data, []byte(`"`+folder+`"`))
 		if !r.reached[folder] && (joined || mentions(f.Data, folder)) {
 			r.reached[folder] = true
 		}
 	}
 	names := takenIn(f.Data)
-	if r.scripts[f.Path] { // it reads what it likes
+	if r.script(f.Path) { // it reads what it likes
 		names = quoted(f.Data)
 	}
 	for at := range names {
