@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/cratefence/cratefence/internal/crate"
+	"github.com/cratefence/cratefence/internal/gate"
+	"github.com/cratefence/cratefence/internal/mirror"
 	"github.com/cratefence/cratefence/internal/policy"
 	"github.com/cratefence/cratefence/internal/store"
 )
@@ -36,7 +38,7 @@ func (f *fence) download(w http.ResponseWriter, r *http.Request, to route, actor
 }
 
 // words says why a release does not pass.
-func (f *fence) words(r *http.Request, to route, a Admission) error {
+func (f *fence) words(r *http.Request, to route, a gate.Admission) error {
 	n := policy.Notice{Name: to.name, Version: to.version}
 	if base, err := f.base(r); err == nil && a.Code != "" {
 		n.Page = base + "/r/" + a.Code
@@ -46,7 +48,7 @@ func (f *fence) words(r *http.Request, to route, a Admission) error {
 
 // admit asks the gate, and asks again when something of the crate changes, while
 // checks are under way that may settle it within GateWait.
-func (f *fence) admit(ctx context.Context, to route) (Admission, error) {
+func (f *fence) admit(ctx context.Context, to route) (gate.Admission, error) {
 	admitted, err := f.listed(ctx, to)
 	if err != nil || !admitted.Listed || admitted.Decision.Passes() {
 		return admitted, err
@@ -54,13 +56,13 @@ func (f *fence) admit(ctx context.Context, to route) (Admission, error) {
 	if !admitted.TakenIn {
 		f.want(ctx, to)
 	}
-	if !f.waiting.take() {
+	if admitted.Wait == nil || !f.waiting.take() {
 		return admitted, nil
 	}
 	defer f.waiting.leave()
 	timeout := time.NewTimer(f.GateWait)
 	defer timeout.Stop()
-	for admitted.Decision.Pending && !admitted.Decision.Passes() {
+	for !admitted.Decision.Passes() && admitted.Wait != nil {
 		select {
 		case <-admitted.Wait:
 		case <-timeout.C:
@@ -69,7 +71,7 @@ func (f *fence) admit(ctx context.Context, to route) (Admission, error) {
 			return admitted, nil // nobody reads the answer; that it was refused is recorded
 		}
 		if admitted, err = f.ask(ctx, to); err != nil {
-			return Admission{}, err
+			return gate.Admission{}, err
 		}
 	}
 	return admitted, nil
@@ -78,20 +80,20 @@ func (f *fence) admit(ctx context.Context, to route) (Admission, error) {
 // listed asks the gate, and upstream first where the gate does not know the
 // release: cargo's own copy of the index may know more than a fence that has
 // just started.
-func (f *fence) listed(ctx context.Context, to route) (Admission, error) {
+func (f *fence) listed(ctx context.Context, to route) (gate.Admission, error) {
 	admitted, err := f.ask(ctx, to)
-	if err == nil && admitted.Listed || err != nil && !errors.Is(err, ErrUnknown) {
+	if admitted.Listed || err != nil && !errors.Is(err, gate.ErrUnknown) {
 		return admitted, err
 	}
 	refreshed := f.Mirror.Refresh(ctx, to.name)
 	admitted, err = f.ask(ctx, to)
-	if errors.Is(err, ErrUnknown) && refreshed != nil && !errors.Is(refreshed, ErrNoCrate) {
-		return Admission{}, fmt.Errorf("%w: %w", errUpstream, refreshed)
+	if errors.Is(err, gate.ErrUnknown) && refreshed != nil && !errors.Is(refreshed, mirror.ErrNotFound) {
+		return gate.Admission{}, fmt.Errorf("%w: %w", errUpstream, refreshed)
 	}
 	return admitted, err
 }
 
-func (f *fence) ask(ctx context.Context, to route) (Admission, error) {
+func (f *fence) ask(ctx context.Context, to route) (gate.Admission, error) {
 	return f.Gate.Admit(ctx, to.policy, to.name, to.version, to.sum)
 }
 
@@ -101,7 +103,7 @@ func (f *fence) want(ctx context.Context, to route) {
 	if !f.wanted.first(to.sum, f.Now()) {
 		return
 	}
-	if err := f.Intake.Want(ctx, to.name, to.version, to.sum); err != nil {
+	if err := f.Intake.Want(ctx, to.name, to.version, to.sum, store.PriorityFresh); err != nil {
 		f.Log.WarnContext(ctx, "release not asked for", "crate", to.name, "version", to.version, "error", err)
 	}
 }
@@ -111,7 +113,7 @@ func (f *fence) want(ctx context.Context, to route) {
 func (f *fence) redirect(w http.ResponseWriter, r *http.Request, to route) error {
 	from, err := f.Upstream.URL(r.Context(), to.name, to.version, to.sum)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: %w", errSource, err)
 	}
 	h := w.Header()
 	h.Set("Location", from)

@@ -17,6 +17,7 @@ import (
 
 	"github.com/cratefence/cratefence/internal/auth"
 	"github.com/cratefence/cratefence/internal/crate"
+	"github.com/cratefence/cratefence/internal/gate"
 	"github.com/cratefence/cratefence/internal/policy"
 	"github.com/cratefence/cratefence/internal/store"
 )
@@ -25,43 +26,43 @@ import (
 type fakeGate struct {
 	mu       sync.Mutex
 	notReady error
-	files    map[string]Served     // by policy and crate, "default/tidy-int"
-	admits   map[string]*Admission // by policy, crate and version, "default/tidy-int/0.2.0"
+	files    map[string]gate.Served     // by policy and crate, "default/tidy-int"
+	admits   map[string]*gate.Admission // by policy, crate and version, "default/tidy-int/0.2.0"
 	asked    []string
 }
 
 func (g *fakeGate) Ready() error       { return g.notReady }
 func (g *fakeGate) Policies() []string { return []string{"default", "open", "strict"} }
 
-func (g *fakeGate) Index(policy, key string) (Served, error) {
+func (g *fakeGate) Index(policy, key string) (gate.Served, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if !slices.Contains(g.Policies(), policy) {
-		return Served{}, ErrPolicy
+		return gate.Served{}, gate.ErrPolicy
 	}
 	served, ok := g.files[policy+"/"+key]
 	if !ok {
-		return Served{}, fmt.Errorf("crate %q: %w", key, ErrUnknown)
+		return gate.Served{}, fmt.Errorf("crate %q: %w", key, gate.ErrUnknown)
 	}
 	return served, nil
 }
 
-func (g *fakeGate) Admit(_ context.Context, policy, name, version string, sum crate.Checksum) (Admission, error) {
+func (g *fakeGate) Admit(_ context.Context, policy, name, version string, sum crate.Checksum) (gate.Admission, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if !slices.Contains(g.Policies(), policy) {
-		return Admission{}, ErrPolicy
+		return gate.Admission{}, gate.ErrPolicy
 	}
 	id := policy + "/" + name + "/" + version
 	g.asked = append(g.asked, id)
 	a, ok := g.admits[id]
 	if !ok {
-		return Admission{}, fmt.Errorf("crate %q: %w", name, ErrUnknown)
+		return gate.Admission{}, fmt.Errorf("crate %q: %w", name, gate.ErrUnknown)
 	}
 	return *a, nil
 }
 
-func (g *fakeGate) admit(id string, a Admission) {
+func (g *fakeGate) admit(id string, a gate.Admission) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.admits[id] = &a
@@ -75,7 +76,7 @@ func (g *fakeGate) serve(id, text string) {
 	w.Close()
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.files[id] = Served{
+	g.files[id] = gate.Served{
 		Gzip: packed.Bytes(), Size: len(text), Modified: noon,
 		ETag: fmt.Sprintf(`"%x"`, sha256.Sum256([]byte(id+text)))[:18] + `"`,
 	}
@@ -141,7 +142,7 @@ type fakeIntake struct {
 	err    error
 }
 
-func (i *fakeIntake) Want(_ context.Context, name, version string, _ crate.Checksum) error {
+func (i *fakeIntake) Want(_ context.Context, name, version string, _ crate.Checksum, _ int) error {
 	i.wanted = append(i.wanted, name+"@"+version)
 	return i.err
 }
@@ -188,7 +189,7 @@ type world struct {
 
 func newWorld() *world {
 	w := &world{
-		gate:   &fakeGate{files: map[string]Served{}, admits: map[string]*Admission{}},
+		gate:   &fakeGate{files: map[string]gate.Served{}, admits: map[string]*gate.Admission{}},
 		mirror: &fakeMirror{}, intake: &fakeIntake{}, fetches: &fakeFetches{}, log: &bytes.Buffer{},
 		blobs:    &fakeCrates{bySum: map[crate.Checksum][]byte{}},
 		upstream: &fakeCrates{byName: map[string][]byte{}},
@@ -212,9 +213,9 @@ func newWorld() *world {
 // release puts a release behind the fence, whose gate says state of it.
 func (w *world) release(policyName, name, version string, data []byte, state policy.State) string {
 	w.upstream.byName[name+"-"+version] = data
-	w.gate.admit(policyName+"/"+name+"/"+version, Admission{
+	w.gate.admit(policyName+"/"+name+"/"+version, gate.Admission{
 		Decision: policy.Decision{State: state, Reasons: []policy.Reason{
-			{Rule: "cool-off", Verdict: policy.Hold, Text: "published 9 minutes ago (cool-off 7d)"},
+			{Rule: "cool-off", Verdict: state.Verdict(), Text: "published 9 minutes ago (cool-off 7d)", Until: noon.Add(time.Hour)},
 		}},
 		Listed: true, TakenIn: true, Code: "8f3k",
 	})

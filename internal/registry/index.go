@@ -13,7 +13,9 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/cratefence/cratefence/internal/gate"
 	"github.com/cratefence/cratefence/internal/index"
+	"github.com/cratefence/cratefence/internal/mirror"
 )
 
 // Header values that many answers share. They are never appended to.
@@ -37,7 +39,7 @@ const sendTime = 30 * time.Second
 func (f *fence) index(w http.ResponseWriter, r *http.Request, to route) error {
 	refreshed := f.Mirror.Refresh(r.Context(), to.name)
 	file, err := f.Gate.Index(to.policy, to.name)
-	if errors.Is(err, ErrUnknown) && refreshed != nil && !errors.Is(refreshed, ErrNoCrate) {
+	if errors.Is(err, gate.ErrUnknown) && refreshed != nil && !errors.Is(refreshed, mirror.ErrNotFound) {
 		return fmt.Errorf("%w: %w", errUpstream, refreshed)
 	}
 	if err != nil {
@@ -69,7 +71,7 @@ func (f *fence) index(w http.ResponseWriter, r *http.Request, to route) error {
 }
 
 // sendUnpacked is for clients that take no gzip. No cargo is among them.
-func sendUnpacked(w http.ResponseWriter, r *http.Request, file Served) error {
+func sendUnpacked(w http.ResponseWriter, r *http.Request, file gate.Served) error {
 	w.Header()["Content-Length"] = []string{strconv.Itoa(file.Size)}
 	if r.Method != http.MethodGet {
 		return nil
@@ -89,7 +91,7 @@ func sendUnpacked(w http.ResponseWriter, r *http.Request, file Served) error {
 // would send its token there to publish.
 func (f *fence) config(w http.ResponseWriter, r *http.Request, policy string) error {
 	if !slices.Contains(f.Gate.Policies(), policy) {
-		return ErrPolicy
+		return gate.ErrPolicy
 	}
 	base, err := f.base(r)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/cratefence/cratefence/internal/auth"
+	"github.com/cratefence/cratefence/internal/gate"
 	"github.com/cratefence/cratefence/internal/policy"
 )
 
@@ -42,7 +43,7 @@ func status(err error) (code int, trouble bool) {
 		return http.StatusForbidden, false
 	case errors.Is(err, errNeedsToken), errors.Is(err, auth.ErrUnauthenticated):
 		return http.StatusUnauthorized, false
-	case errors.Is(err, errNoPath), errors.Is(err, ErrPolicy), errors.Is(err, ErrUnknown), errors.Is(err, errNoFile):
+	case errors.Is(err, errNoPath), errors.Is(err, gate.ErrPolicy), errors.Is(err, gate.ErrUnknown), errors.Is(err, errNoFile):
 		return http.StatusNotFound, false
 	case errors.Is(err, errQuery), errors.Is(err, errUserinfo), errors.Is(err, errHost):
 		return http.StatusBadRequest, false

@@ -51,9 +51,10 @@ type Upstream interface {
 
 // Intake takes releases in.
 type Intake interface {
-	// Want asks for a release to be taken in before others. Asking again does
-	// nothing. It does not wait for more than the queue.
-	Want(ctx context.Context, name, version string, sum crate.Checksum) error
+	// Want has a release taken in that stands in the index, before those of a
+	// lower priority (store.PriorityFresh is the first). It waits for no more than
+	// the queue.
+	Want(ctx context.Context, name, version string, sum crate.Checksum, priority int) error
 }
 
 // Fetches keeps who fetched what. Record does not block.

@@ -7,8 +7,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/cratefence/cratefence/internal/policy"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/cratefence/cratefence/internal/policy"
 )
 
 const line = `{"name":"tidy-int","vers":"0.2.0","deps":[],"cksum":"000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f","yanked":true}` + "\n"
