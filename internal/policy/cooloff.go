@@ -86,7 +86,7 @@ func (j *judge) clean() bool {
 	for i := range j.terms.Checks {
 		terms := &j.terms.Checks[i]
 		result := j.ev.check(terms.Check)
-		if !terms.Required {
+		if !terms.Required || !terms.asked(result) {
 			continue
 		}
 		if result == nil || result.Conclusion != check.Success && result.Conclusion != check.Neutral {

@@ -17,7 +17,8 @@ const (
 	RuleOtherBytes = "other-bytes" // other bytes were offered under its version
 	RuleRemoved    = "removed"     // it is gone upstream
 	RuleChanged    = "line-changed"
-	RuleDeny       = "deny" // the policy denies the crate
+	RuleDeny       = "deny"      // the policy denies the crate
+	RuleUnchecked  = "unchecked" // none of the required checks is run
 	RuleCoolOff    = "cool-off"
 	RuleFloor      = "floor"
 	RuleFix        = "security-fix" // why it waited less
@@ -177,16 +178,17 @@ func (j *judge) missing() {
 	if j.old {
 		return
 	}
+	required, asked := false, false
 	for i := range j.terms.Checks {
 		terms := &j.terms.Checks[i]
-		if terms.Missing == Allow {
+		result := j.ev.check(terms.Check)
+		required = required || terms.Required
+		asked = asked || terms.Required && terms.asked(result)
+		if terms.Missing == Allow || !terms.asked(result) || result != nil && result.Conclusion != "" {
 			continue
 		}
-		result := j.ev.check(terms.Check)
 		text := "has not finished"
 		switch {
-		case result != nil && result.Conclusion != "":
-			continue
 		case result == nil || result.Current == 0:
 			text = "is required, and is not run here"
 		case !result.Pending:
@@ -194,6 +196,10 @@ func (j *judge) missing() {
 		}
 		r := j.add(checkRule(terms.Check, "missing"), terms.Missing, "check "+terms.Check+" "+text)
 		r.lift, r.missing, r.pending = liftPerson, true, result != nil && result.Pending
+	}
+	if required && !asked {
+		r := j.add(RuleUnchecked, Hold, "no check has looked at it")
+		r.lift, r.missing = liftPerson, true
 	}
 }
 
@@ -410,7 +416,7 @@ func (j *judge) answered() bool {
 	for i := range j.terms.Checks {
 		terms := &j.terms.Checks[i]
 		result := j.ev.check(terms.Check)
-		if !terms.Required {
+		if !terms.Required || !terms.asked(result) {
 			continue
 		}
 		if result == nil || result.Conclusion != check.Success && result.Conclusion != check.Neutral && result.Conclusion != check.Skipped {

@@ -88,7 +88,12 @@ func TestDecide(t *testing.T) {
 		// Checks.
 		{name: "a check under way", now: 8 * day, ev: func(ev *Evidence) { ev.Checks[0].Conclusion = ""; ev.Checks[0].Pending = true }, want: brief{State: Unknown, Rules: []string{"hold check/archive/missing"}, Pending: true}},
 		{name: "a check under way is not all that it waits for", now: day, ev: func(ev *Evidence) { ev.Checks[0].Conclusion = ""; ev.Checks[0].Pending = true }, want: brief{State: Held, Rules: []string{"hold cool-off +7d", "hold check/archive/missing"}, Recheck: 7 * day}},
-		{name: "no word of a check", now: 8 * day, ev: func(ev *Evidence) { ev.Checks = ev.Checks[1:] }, want: brief{State: Unknown, Rules: []string{"hold check/archive/missing"}}},
+		{name: "a check that has not run", now: 8 * day, ev: func(ev *Evidence) { ev.Checks[0].Conclusion = "" }, want: brief{State: Unknown, Rules: []string{"hold check/archive/missing"}}},
+		{name: "a check that is not run here", now: 8 * day, ev: func(ev *Evidence) { ev.Checks = ev.Checks[:1] }, want: brief{State: Allowed}},
+		{name: "no check is run here", now: 8 * day, ev: func(ev *Evidence) { ev.Checks = nil }, want: brief{State: Unknown, Rules: []string{"hold unchecked"}}},
+		{name: "a check that somebody counts on", now: 8 * day, policy: func(p *Policy) {
+			p.Checks = append(p.Checks, CheckTerms{Check: "unsafe", Required: true, Named: true, Missing: Hold})
+		}, want: brief{State: Unknown, Rules: []string{"hold check/unsafe/missing"}}},
 		{name: "a failure", now: 8 * day, ev: func(ev *Evidence) { conclude(ev, "provenance", check.Failure) }, want: brief{State: Quarantined, Rules: []string{"block check/provenance/failure"}}},
 		{name: "an error", now: 8 * day, ev: func(ev *Evidence) { conclude(ev, "provenance", check.Error) }, want: brief{State: Held, Rules: []string{"hold check/provenance/error"}}},
 		{name: "a conclusion of a later program", now: 8 * day, ev: func(ev *Evidence) { conclude(ev, "provenance", "splendid") }, want: brief{State: Held, Rules: []string{"hold check/provenance/splendid"}}},
@@ -260,26 +265,6 @@ func TestObserve(t *testing.T) {
 		if d.State != tt.want || d.Passes() != tt.passes {
 			t.Errorf("%s: state %s, passes %t", tt.name, d.State, d.Passes())
 		}
-	}
-}
-
-// A fence that does not run a check does not wait for it, unless the
-// organisation's own file counts on it.
-func TestRunning(t *testing.T) {
-	set, err := Parse([]byte("[policy.a]\n[policy.b.checks.unsafe]\n"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	set = set.Running([]string{"archive", "provenance"})
-	got := map[string][]string{}
-	for _, p := range set.Policies() {
-		for _, c := range p.Checks {
-			got[p.Name] = append(got[p.Name], c.Check)
-		}
-	}
-	want := map[string][]string{"a": {"archive", "provenance"}, "b": {"archive", "provenance", "unsafe"}}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("checks (-want +got):\n%s", diff)
 	}
 }
 

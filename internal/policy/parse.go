@@ -213,7 +213,7 @@ func (b *builder) checks(at string, base []CheckTerms, set map[string]fileCheck)
 		i := slices.IndexFunc(made, func(c CheckTerms) bool { return c.Check == name })
 		if i < 0 {
 			i = len(made)
-			made = append(made, asked(name, Hold, Hold))
+			made = append(made, wanting(name, Hold, Hold))
 		}
 		b.check(at+"."+name, &made[i], f)
 	}

@@ -87,14 +87,20 @@ type CheckTerms struct {
 	Check string
 	// Required: a release waits until the check has answered.
 	Required bool
-	// Named: the organisation's own file asks for it, and not only a preset. See
-	// Set.Running.
+	// Named: the organisation's own file asks for it. What only a preset asks for
+	// is asked for where it is run; a check that a file names holds where it is
+	// not, for somebody counts on it.
 	Named bool
 	// What each answer does.
 	Failure, Inconclusive, Error, Neutral, Skipped Verdict
 	// Older is for an answer that an older version of the check gave, beside what
 	// the answer itself does; Missing is for none.
 	Older, Missing Verdict
+}
+
+// asked reports whether an answer is waited for, given how the check stands.
+func (c *CheckTerms) asked(result *CheckResult) bool {
+	return c.Named || result != nil && result.Current > 0
 }
 
 // of returns what a conclusion does. An unknown one does as an error does.
@@ -223,29 +229,6 @@ func matches(pattern, name string) bool {
 // A Set is the policies of one file.
 type Set struct {
 	policies []*Policy // by name
-}
-
-// Running returns the set for a fence that runs these checks. What only a preset
-// asks for is asked for where it is run; a check that a file names holds where
-// it is not, for somebody counts on it.
-func (s *Set) Running(checks []string) *Set {
-	run := func(terms []CheckTerms) []CheckTerms {
-		return slices.DeleteFunc(slices.Clone(terms), func(c CheckTerms) bool {
-			return !c.Named && !slices.Contains(checks, c.Check)
-		})
-	}
-	made := &Set{}
-	for _, p := range s.policies {
-		q := *p
-		q.Checks = run(p.Checks)
-		q.Crates = slices.Clone(p.Crates)
-		for i := range q.Crates {
-			q.Crates[i].Checks = run(q.Crates[i].Checks)
-		}
-		q.seal()
-		made.policies = append(made.policies, &q)
-	}
-	return made
 }
 
 // Default is the set that holds without a file: one policy, "default", which is

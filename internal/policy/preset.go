@@ -28,11 +28,11 @@ const (
 	High   = "high"
 )
 
-// asked is a check that a preset asks for where this fence runs it. An answer
+// wanting is a check that a preset asks for where this fence runs it. An answer
 // of an older version of the check counts until the new one is there: else each
 // new version would keep back, for as long as the checks take to catch up, every
 // release that is in use.
-func asked(name string, failure, inconclusive Verdict) CheckTerms {
+func wanting(name string, failure, inconclusive Verdict) CheckTerms {
 	return CheckTerms{
 		Check: name, Required: true,
 		Failure: failure, Inconclusive: inconclusive, Error: Hold, Neutral: Allow, Skipped: Allow,
@@ -58,9 +58,9 @@ var presets = map[string]*Preset{
 		coolOff: CoolOff{Update: day, FirstVersion: 3 * day, NewMajor: day, Trusted: day},
 		trust:   Trust{Years: 1, Releases: 5, TwoFactor: true},
 		checks: []CheckTerms{
-			asked("archive", Block, Allow),
-			asked("dependencies", Hold, Allow),
-			asked("provenance", Block, Allow),
+			wanting("archive", Block, Allow),
+			wanting("dependencies", Hold, Allow),
+			wanting("provenance", Block, Allow),
 		},
 		signals: map[string]Verdict{"young_dependency": Hold},
 	},
@@ -80,9 +80,9 @@ var presets = map[string]*Preset{
 		coolOff: CoolOff{Update: 7 * day, FirstVersion: 14 * day, NewMajor: 14 * day, Trusted: 2 * day},
 		trust:   Trust{Years: 2, Releases: 10, TwoFactor: true},
 		checks: []CheckTerms{
-			asked("archive", Block, Allow),
-			asked("dependencies", Hold, Allow),
-			asked("provenance", Block, Allow),
+			wanting("archive", Block, Allow),
+			wanting("dependencies", Hold, Allow),
+			wanting("provenance", Block, Allow),
 		},
 		signals: map[string]Verdict{"young_dependency": Hold, "lost_vcs": Hold, "lost_trusted_publishing": Hold},
 	},
@@ -103,9 +103,9 @@ var presets = map[string]*Preset{
 		trust:     Trust{Years: 3, Releases: 20, TrustedPublishing: true, TwoFactor: true},
 		impartial: true,
 		checks: []CheckTerms{
-			asked("archive", Block, Hold),
-			asked("dependencies", Block, Hold),
-			asked("provenance", Block, Hold),
+			wanting("archive", Block, Hold),
+			wanting("dependencies", Block, Hold),
+			wanting("provenance", Block, Hold),
 		},
 		signals: map[string]Verdict{
 			"young_dependency": Hold, "first_dependency": Hold, "lost_vcs": Hold,
