@@ -6,10 +6,15 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"time"
 
 	"github.com/cratefence/cratefence/internal/api"
 	"github.com/cratefence/cratefence/internal/auth"
+	"github.com/cratefence/cratefence/internal/gate"
 	"github.com/cratefence/cratefence/internal/intake"
+	"github.com/cratefence/cratefence/internal/mirror"
+	"github.com/cratefence/cratefence/internal/registry"
+	"github.com/cratefence/cratefence/internal/ruling"
 	"github.com/cratefence/cratefence/internal/runs"
 	"github.com/cratefence/cratefence/internal/store"
 	"github.com/cratefence/cratefence/internal/store/postgres"
@@ -29,11 +34,28 @@ type database interface {
 	api.Crates
 	api.Releases
 	web.Results
+	fenceStore
 
 	AuditLog(ctx context.Context, before store.ID, limit int) ([]store.AuditEntry, error)
 	Counts(ctx context.Context) (store.Counts, error)
 	Ping(ctx context.Context) error
 	Close() error
+}
+
+// fenceStore is what the fence asks of either store.
+type fenceStore interface {
+	gate.Store
+	mirror.Store
+	ruling.Store
+	ruling.Lines
+	registry.FetchStore
+	intake.Fetches
+	web.Records
+	web.Traces
+	api.Traces
+
+	CloseExpired(ctx context.Context, now time.Time) ([]store.Exception, error)
+	PruneGateEvents(ctx context.Context, before time.Time) error
 }
 
 // stopper is a running worker.

@@ -127,20 +127,20 @@ func eventually(t *testing.T, what string, done func() bool) {
 	}
 }
 
-// gate is a handler that lets nothing through until it is opened, and tells
+// barrier is a handler that lets nothing through until it is opened, and tells
 // when the first request has arrived.
-type gate struct {
+type barrier struct {
 	next    http.Handler
 	arrived chan struct{}
 	open    chan struct{}
 	once    sync.Once
 }
 
-func newGate(next http.Handler) *gate {
-	return &gate{next: next, arrived: make(chan struct{}), open: make(chan struct{})}
+func newBarrier(next http.Handler) *barrier {
+	return &barrier{next: next, arrived: make(chan struct{}), open: make(chan struct{})}
 }
 
-func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (g *barrier) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g.once.Do(func() { close(g.arrived) })
 	select {
 	case <-g.open:
@@ -183,7 +183,7 @@ func TestKilledServerLosesNothing(t *testing.T) {
 	dir := t.TempDir()
 	gitHandler, err := cratetest.GitServer(dir)
 	skipWithoutGit(t, err)
-	git := newGate(gitHandler)
+	git := newBarrier(gitHandler)
 	gitURL := cratetest.MustServe(t, git)
 	releases, err := cratetest.World(t.Context(), dir, gitURL)
 	if err != nil {
@@ -194,7 +194,7 @@ func TestKilledServerLosesNothing(t *testing.T) {
 	if err := shop.Publish(release.Name, release.Version, release.Crate, release.PublishedAt); err != nil {
 		t.Fatal(err)
 	}
-	registry := newGate(shop)
+	registry := newBarrier(shop)
 	config := crashConfig(t, cratetest.MustServe(t, registry), gitURL)
 
 	// Killed during intake: the announcement was taken, the bytes not yet.

@@ -7,11 +7,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
-	"path/filepath"
 	"time"
 
-	"github.com/cratefence/cratefence/internal/auth"
 	"github.com/cratefence/cratefence/internal/blob"
 	"github.com/cratefence/cratefence/internal/check"
 	"github.com/cratefence/cratefence/internal/gitsource"
@@ -32,7 +29,8 @@ type service struct {
 	log    *slog.Logger
 	db     opened
 	worker stopper
-	server *http.Server
+	fence  *fence
+	front  *front
 	health *health
 	failed chan error // the server's, once
 }
@@ -51,7 +49,14 @@ func startService(ctx context.Context, cfg Config, log *slog.Logger) (_ *service
 		}
 	}()
 
-	parts, err := s.assemble(cfg)
+	parts, err := s.assemble(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	s.fence = parts.fence
+	front, err := newFront(frontConfig{
+		Handler: parts.handler, Certificate: cfg.TLS.Certificate, Key: cfg.TLS.Key, H2C: cfg.TLS.H2C, Log: log,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -59,34 +64,29 @@ func startService(ctx context.Context, cfg Config, log *slog.Logger) (_ *service
 	if err != nil {
 		return nil, fmt.Errorf("%w; --listen names another address", err)
 	}
-	s.url = "http://" + listener.Addr().String()
+	s.url = front.Scheme() + "://" + listener.Addr().String()
 	working, err := db.work(ctx, parts.worker)
 	if err != nil {
 		listener.Close()
 		return nil, err
 	}
 	s.worker = working
-	s.server = &http.Server{
-		Handler:           parts.handler,
-		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       2 * time.Minute, // a submitted crate, over a slow line
-		WriteTimeout:      2 * time.Minute,
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    64 << 10,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-	}
-	go func() { s.failed <- s.server.Serve(listener) }()
+	s.fence.run(ctx)
+	s.front = front
+	go func() { s.failed <- front.Serve(listener) }()
 	log.InfoContext(ctx, "serving", "url", s.url, "data", cfg.Data, "postgres", cfg.Database != "" || cfg.DatabaseFile != "")
 	return s, nil
 }
 
-// parts are what assemble makes: the handler of all ways in, and the worker.
+// parts are what assemble makes: the handler of all ways in, the worker and the
+// fence.
 type parts struct {
 	handler http.Handler
 	worker  worker.Config
+	fence   *fence
 }
 
-func (s *service) assemble(cfg Config) (parts, error) {
+func (s *service) assemble(ctx context.Context, cfg Config) (parts, error) {
 	if err := makeDataFolder(cfg.Data); err != nil {
 		return parts{}, err
 	}
@@ -117,8 +117,13 @@ func (s *service) assemble(cfg Config) (parts, error) {
 		Store: s.db, Blobs: blobs, Upstream: downloads{registry},
 		Checks: check.All(), Limits: cfg.crateLimits(), Now: time.Now,
 	}
+	fence, err := newFence(ctx, cfg, s, in, registry, blobs)
+	if err != nil {
+		return parts{}, err
+	}
 	return parts{
-		handler: s.routes(cfg, in, checkRuns, secrets, m),
+		fence:   fence,
+		handler: s.routes(cfg, in, checkRuns, fence, secrets, m),
 		worker: worker.Config{
 			Intake:   in,
 			Runs:     checkRuns,
@@ -149,10 +154,10 @@ func (s *service) wait(ctx context.Context) error {
 func (s *service) close(ctx context.Context) error {
 	s.health.stopping.Store(true)
 	var errs []error
-	if s.server != nil {
+	if s.front != nil {
 		drain, cancel := context.WithTimeout(ctx, drainRequests)
-		if err := s.server.Shutdown(drain); err != nil {
-			errs = append(errs, s.server.Close())
+		if err := s.front.Shutdown(drain); err != nil {
+			errs = append(errs, s.front.Close())
 		}
 		cancel()
 	}
@@ -161,49 +166,8 @@ func (s *service) close(ctx context.Context) error {
 		errs = append(errs, s.worker.Stop(drain))
 		cancel()
 	}
+	if s.fence != nil {
+		s.fence.close()
+	}
 	return errors.Join(append(errs, s.db.Close())...)
-}
-
-// webhookSecrets reads the configured secrets, or the one in the data folder,
-// which it makes on first start.
-func webhookSecrets(cfg Config) ([]auth.WebhookSecret, error) {
-	files := cfg.Webhook.SecretFiles
-	if len(files) == 0 {
-		own := cfg.inData("webhook.secret")
-		if err := makeSecret(own); err != nil {
-			return nil, err
-		}
-		files = []string{own}
-	}
-	var secrets []auth.WebhookSecret
-	for _, file := range files {
-		text, err := readSecret(file)
-		if err != nil {
-			return nil, fmt.Errorf("read webhook secret: %w", err)
-		}
-		secret, err := auth.ParseWebhookSecret(text)
-		if err != nil {
-			return nil, fmt.Errorf("read webhook secret %q: %w", file, err)
-		}
-		secrets = append(secrets, secret)
-	}
-	return secrets, nil
-}
-
-// makeSecret writes a new secret unless the file is there. Two servers on one
-// folder that start together agree: one of them makes it.
-func makeSecret(path string) error {
-	temp, err := os.CreateTemp(filepath.Dir(path), ".webhook.secret-*") // mode 0600
-	if err != nil {
-		return fmt.Errorf("make webhook secret: %w", err)
-	}
-	defer os.Remove(temp.Name())
-	_, err = temp.WriteString(auth.NewWebhookSecret() + "\n")
-	if err = errors.Join(err, temp.Sync(), temp.Close()); err != nil {
-		return fmt.Errorf("make webhook secret: %w", err)
-	}
-	if err := os.Link(temp.Name(), path); err != nil && !errors.Is(err, os.ErrExist) {
-		return fmt.Errorf("make webhook secret: %w", err)
-	}
-	return nil
 }
