@@ -54,6 +54,9 @@ type merge struct {
 // begin reads what is known. lines are the file's, unpacked.
 func begin(file store.IndexFile, lines []byte, records []store.LineRecord, at time.Time) (*merge, error) {
 	m := &merge{file: file, at: store.Instant(at), first: file.Revision == 0, byKey: map[string]*version{}}
+	if m.first {
+		m.file.FirstSeenAt = m.at
+	}
 	for e, err := range index.Entries(lines) {
 		if err != nil { // it could be read when it was stored
 			return nil, fmt.Errorf("read lines kept of %q: %w", file.Key, err)
@@ -351,9 +354,6 @@ func (m *merge) save(before []byte) (store.IndexSave, error) {
 		return store.IndexSave{}, errTooLarge
 	}
 	m.file.CheckedAt = m.at
-	if m.first {
-		m.file.FirstSeenAt = m.at
-	}
 	if m.first || !bytes.Equal(lines, before) {
 		m.file.Lines, m.file.Size, m.file.ChangedAt = Pack(lines), len(lines), m.at
 	}

@@ -26,6 +26,7 @@ type memory struct {
 	events  []store.LineEvent
 	touches []store.IndexTouch
 	saves   int
+	imports int
 	fail    error  // of every call
 	before  func() // runs once, before the next save
 }
