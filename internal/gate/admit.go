@@ -15,12 +15,10 @@ import (
 
 // An Admission is the answer to a download.
 type Admission struct {
+	// Decision passes only for the bytes that were asked for: those first seen.
 	Decision policy.Decision
-	// Passes: the bytes of Checksum may be handed out, and no others.
-	Passes   bool
-	Checksum crate.Checksum // as first seen
-	// Known: the version stands in the index, and the name is spelled as there.
-	Known bool
+	// Listed: the index has the version, with these bytes.
+	Listed bool
 	// TakenIn: its bytes were fetched and its checks queued.
 	TakenIn bool
 	// Code finds the decision's page.
@@ -37,8 +35,8 @@ const (
 )
 
 // Admit decides on a download, on evidence of this moment. The name and version
-// are as the index writes them. The error wraps ErrPolicy, ErrUnknown or
-// ErrUnreadable.
+// are as the index writes them. The error wraps ErrNotReady,
+// ErrPolicy, ErrUnknown or ErrUnreadable.
 func (g *Gate) Admit(_ context.Context, policyName, name, version string, sum crate.Checksum) (Admission, error) {
 	r, err := g.regime(policyName)
 	if err != nil {
@@ -58,14 +56,11 @@ func (g *Gate) Admit(_ context.Context, policyName, name, version string, sum cr
 		return Admission{Decision: refusal(ruleNoVersion, policy.Hold, "no such version stands in the index")}, nil
 	}
 	v := q.settle(i)
-	a := Admission{Decision: v.decision, Checksum: v.evidence.Checksum, Known: true, TakenIn: e.release(&q.l.entries[i]) != nil}
-	a.Code = g.code(r, &v.evidence)
-	if sum != v.evidence.Checksum || q.l.entries[i].Cksum != v.evidence.Checksum {
-		a.Decision = refusal(ruleNotThese, policy.Block, "these are not the bytes that were first seen under this version")
-		return a, nil
+	if sum != v.evidence.Checksum {
+		return Admission{Decision: refusal(ruleNotThese, policy.Block, "these are not the bytes that were first seen under this version")}, nil
 	}
-	a.Passes = v.decision.Passes()
-	if !a.Passes {
+	a := Admission{Decision: v.decision, Listed: true, TakenIn: e.release(&q.l.entries[i]) != nil, Code: g.code(r, &v.evidence)}
+	if !v.decision.Passes() {
 		g.record(q, i, v)
 	}
 	if v.decision.Pending {

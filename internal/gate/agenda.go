@@ -19,10 +19,11 @@ type appointment struct {
 type agenda struct {
 	mu    sync.Mutex
 	dates dates
-	next  map[place]time.Time
+	next  map[seat]time.Time
 }
 
-type place struct {
+// A seat is a crate under a regime.
+type seat struct {
 	regime *regime
 	key    string
 }
@@ -35,9 +36,9 @@ func (a *agenda) add(x appointment) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.next == nil {
-		a.next = map[place]time.Time{}
+		a.next = map[seat]time.Time{}
 	}
-	p := place{x.regime, x.key}
+	p := seat{x.regime, x.key}
 	if at, ok := a.next[p]; ok && !x.at.Before(at) {
 		return
 	}
@@ -52,7 +53,7 @@ func (a *agenda) due(now time.Time) []appointment {
 	var list []appointment
 	for len(a.dates) > 0 && !now.Before(a.dates[0].at) {
 		x := heap.Pop(&a.dates).(appointment)
-		p := place{x.regime, x.key}
+		p := seat{x.regime, x.key}
 		if a.next[p].Equal(x.at) { // else there was an earlier one
 			delete(a.next, p)
 			list = append(list, x)

@@ -42,7 +42,7 @@ type VersionView struct {
 }
 
 // Crate tells what a policy makes of a crate at this moment. name is in any case.
-// The error wraps ErrPolicy, ErrUnknown or ErrUnreadable.
+// The error wraps ErrNotReady, ErrPolicy, ErrUnknown or ErrUnreadable.
 func (g *Gate) Crate(policyName, name string) (CrateView, error) {
 	r, err := g.regime(policyName)
 	if err != nil {
@@ -57,6 +57,7 @@ func (g *Gate) Crate(policyName, name string) (CrateView, error) {
 	if err != nil {
 		return CrateView{}, fmt.Errorf("view %q: %w", name, err)
 	}
+	q.states = true
 	return q.judgeAll().tell(), nil
 }
 

@@ -24,7 +24,8 @@ type inquiry struct {
 	judged []*verdict // by line; nil for one that was not asked for yet
 	leans  []lean
 	until  time.Time // when time alone may change an answer; zero is never
-	nested bool      // asked for by an inquiry into another crate
+	// states: the states of dependencies are told, too. No policy asks for them.
+	states bool
 }
 
 // A lean is another crate that an inquiry rests on, as it was then.
@@ -165,22 +166,20 @@ func (q *inquiry) dependency(d index.DepChange) policy.NewDependency {
 	}
 	s := q.g.crates.put(store.IndexKey(d.Crate), &slot{})
 	e := s.entry.Load()
-	if !q.nested {
-		q.leans = append(q.leans, lean{s, e})
-	}
+	q.leans = append(q.leans, lean{s, e})
 	if e == nil || e.name != d.Crate {
 		return dep
 	}
 	dep.Known = true
 	dep.FirstPublished = q.g.firstPublished(e)
-	if !q.nested && len(q.leans) <= maxStates {
+	if q.states && len(q.leans) <= maxStates {
 		dep.State = q.stateOf(e)
 	}
 	return dep
 }
 
-// maxStates bounds of how many dependencies the state is told. It is for words.
-const maxStates = 16
+// maxStates bounds of how many dependencies the state is told.
+const maxStates = 50
 
 // stateOf is the state of a crate's newest version, or "" where that cannot be
 // told.
@@ -189,16 +188,13 @@ func (q *inquiry) stateOf(e *entry) policy.State {
 	if err != nil || len(dep.l.entries) == 0 {
 		return ""
 	}
-	dep.nested = true
 	newest := 0
 	for i := range dep.l.entries {
 		if store.CompareVersions(dep.l.entries[i].Vers, dep.l.entries[newest].Vers) > 0 {
 			newest = i
 		}
 	}
-	state := dep.judge(newest).decision.State
-	q.until = sooner(q.until, dep.until)
-	return state
+	return dep.settle(newest).decision.State
 }
 
 // firstPublished is when the first version of a crate was published, or first

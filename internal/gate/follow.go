@@ -122,20 +122,27 @@ func (g *Gate) judgeAnew(r *regime, key string) {
 }
 
 // keepUp judges crates anew when time may have changed what is decided of them,
-// or when all shall be.
+// or when all shall be, and has decisions recorded.
 func (g *Gate) keepUp(ctx context.Context) {
 	clock := time.NewTicker(time.Second)
 	defer clock.Stop()
 	var troubled bool
 	for {
 		g.keepAppointments(g.Now())
-		troubled = g.tell(g.flush(ctx), troubled)
+		err := g.flush(ctx)
 		select {
 		case <-ctx.Done():
 			return
 		case <-g.sweep:
-			g.judgeStates(ctx)
+			if err = g.sweepAll(ctx); err != nil {
+				g.askSweep()
+				<-clock.C
+			}
 		case <-clock.C:
+		}
+		if (err != nil) != troubled && ctx.Err() == nil {
+			troubled = err != nil
+			g.Log.Warn("decisions are recorded late", "late", troubled, "error", err)
 		}
 	}
 }
@@ -148,18 +155,23 @@ func (g *Gate) askSweep() {
 	}
 }
 
-// judgeStates judges every crate of which more than its lines is known.
-func (g *Gate) judgeStates(ctx context.Context) {
-	keys := g.crates.keys(func(s *slot) bool {
-		e := s.entry.Load()
-		return e != nil && e.state != nil
-	})
-	for _, key := range keys {
-		for _, r := range g.all() {
+// sweepAll judges every crate of which more than its lines is known, or on which
+// decisions were recorded.
+func (g *Gate) sweepAll(ctx context.Context) error {
+	if err := g.recall(ctx); err != nil {
+		return err
+	}
+	for _, r := range g.all() {
+		keys := g.crates.keys(func(s *slot) bool {
+			e := s.entry.Load()
+			return e != nil && (e.state != nil || g.records.any(place{r.Name, e.key}))
+		})
+		for _, key := range keys {
 			if ctx.Err() != nil {
-				return
+				return ctx.Err()
 			}
 			g.judgeAnew(r, key)
 		}
 	}
+	return nil
 }

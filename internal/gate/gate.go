@@ -31,6 +31,8 @@ var (
 	ErrPolicy = errors.New("no such policy")
 	// ErrUnknown: no index file of the crate is known.
 	ErrUnknown = errors.New("no such crate")
+	// ErrNotReady: the first snapshot is not complete.
+	ErrNotReady = errors.New("not ready")
 	// ErrUnreadable: what is stored of the crate cannot be read; nothing of it is served.
 	ErrUnreadable = errors.New("unreadable")
 )
@@ -66,6 +68,7 @@ type Gate struct {
 	records recorder
 	notYet  []policy.CheckResult // of a release that was never taken in
 
+	ready  atomic.Bool
 	heard  atomic.Int64  // when the store last answered, in Unix milliseconds
 	read   int64         // the last event read; only Open and Follow use it
 	round  atomic.Int64  // how many whole readings of the store began
@@ -77,20 +80,45 @@ type Gate struct {
 	baselines map[string]time.Time
 }
 
-// Open reads the whole snapshot. What happens in the store meanwhile is found by
-// Run.
+// Open returns a gate that is ready.
 func Open(ctx context.Context, c Config) (*Gate, error) {
+	g := New(c)
+	if err := g.Load(ctx); err != nil {
+		return nil, err
+	}
+	return g, nil
+}
+
+// New returns a gate that knows nothing yet: it answers ErrNotReady until Load
+// has returned.
+func New(c Config) *Gate {
 	c = c.withDefaults()
-	g := &Gate{Config: c, policies: c.Policies, sweep: make(chan struct{}, 1)}
+	g := &Gate{Config: c, policies: c.Policies, notYet: notTakenIn(c.Checks), sweep: make(chan struct{}, 1)}
+	g.regimes.Store(&map[string]*regime{})
 	g.crates.init()
-	g.notYet = notTakenIn(c.Checks)
-	start := c.Now()
+	g.records.init()
+	return g
+}
+
+// Load reads the whole snapshot. What happens in the store meanwhile is found by
+// Run.
+func (g *Gate) Load(ctx context.Context) error {
+	start := g.Now()
 	if err := g.load(ctx); err != nil {
-		return nil, fmt.Errorf("open gate: %w", err)
+		return fmt.Errorf("open gate: %w", err)
 	}
 	g.heard.Store(start.UnixMilli())
+	g.ready.Store(true)
 	g.askSweep()
-	return g, nil
+	return nil
+}
+
+// Ready returns nil once the first snapshot is complete, else ErrNotReady.
+func (g *Gate) Ready() error {
+	if !g.ready.Load() {
+		return ErrNotReady
+	}
+	return nil
 }
 
 func (c Config) withDefaults() Config {

@@ -118,6 +118,27 @@ func (f *fakeStore) RecordDecisions(_ context.Context, list []store.DecisionReco
 	return list, nil
 }
 
+func (f *fakeStore) Decisions(_ context.Context, q store.DecisionQuery) ([]store.DecisionRecord, error) {
+	unlock, err := f.locked()
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	last := map[subject]store.DecisionRecord{}
+	for i, d := range f.decisions {
+		d.ID = store.ID(i + 1)
+		last[subjectOf(&d)] = d
+	}
+	var list []store.DecisionRecord
+	for _, d := range last {
+		if d.Decision.Verdict() == q.Verdict && (q.Before == 0 || d.ID < q.Before) {
+			list = append(list, d)
+		}
+	}
+	slices.SortFunc(list, func(a, b store.DecisionRecord) int { return cmp.Compare(b.ID, a.ID) })
+	return list[:min(len(list), q.Limit)], nil
+}
+
 func (f *fakeStore) LastGateEvent(context.Context) (int64, error) {
 	unlock, err := f.locked()
 	if err != nil {
@@ -293,8 +314,8 @@ func TestServe(t *testing.T) {
 	}
 	for version, want := range map[string]bool{"1.0.0": true, "1.0.1": false, "1.0.2": false} {
 		a, err := g.Admit(t.Context(), "default", "mixed", version, sumOf("mixed", version))
-		if err != nil || a.Passes != want {
-			t.Errorf("Admit mixed %s passes = %t, %v, want %t; %+v", version, a.Passes, err, want, a.Decision)
+		if err != nil || a.Decision.Passes() != want {
+			t.Errorf("Admit mixed %s passes = %t, %v, want %t; %+v", version, a.Decision.Passes(), err, want, a.Decision)
 		}
 	}
 }

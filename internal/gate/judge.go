@@ -24,7 +24,7 @@ func (q *inquiry) judge(i int) *verdict {
 // for one that is allowed has to wait less.
 func (q *inquiry) settle(i int) *verdict {
 	v := q.judge(i)
-	if v.decision.State != policy.Held && v.decision.State != policy.Unknown || q.nested {
+	if v.decision.State != policy.Held && v.decision.State != policy.Unknown {
 		return v
 	}
 	fixes := q.fixes(i)

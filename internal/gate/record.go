@@ -11,10 +11,11 @@ import (
 )
 
 // recorder keeps decisions until the store has them. What is served never waits
-// for it. The zero value is ready to use.
+// for it.
 type recorder struct {
 	mu      sync.Mutex
-	known   map[subject][32]byte // the mark of the last decision that was handed over or waits
+	known   map[subject][32]byte // the mark of the last decision that is kept or waits
+	crates  map[place]bool       // of which there are any
 	waiting map[subject]store.DecisionRecord
 	queue   []subject
 	lost    int
@@ -22,8 +23,16 @@ type recorder struct {
 
 // A subject is a release under a policy.
 type subject struct {
-	policy, name, version string
-	sum                   crate.Checksum
+	place
+	version string
+	sum     crate.Checksum
+}
+
+// A place is a crate under a policy.
+type place struct{ policy, key string }
+
+func subjectOf(d *store.DecisionRecord) subject {
+	return subject{place{d.Policy, store.IndexKey(d.Crate)}, d.Version, d.Checksum}
 }
 
 // How many decisions wait at most while the store is down, and how many are
@@ -33,16 +42,16 @@ const (
 	batch      = 500
 )
 
+func (rec *recorder) init() {
+	rec.known, rec.crates, rec.waiting = map[subject][32]byte{}, map[place]bool{}, map[subject]store.DecisionRecord{}
+}
+
 // add takes a decision that differs from the one before it. Of one release only
 // the latest waits.
 func (rec *recorder) add(d store.DecisionRecord) {
-	who := subject{d.Policy, d.Crate, d.Version, d.Checksum}
-	mark := d.Mark()
+	who, mark := subjectOf(&d), d.Mark()
 	rec.mu.Lock()
 	defer rec.mu.Unlock()
-	if rec.known == nil {
-		rec.known, rec.waiting = map[subject][32]byte{}, map[subject]store.DecisionRecord{}
-	}
 	if known, ok := rec.known[who]; ok && known == mark {
 		return
 	}
@@ -51,18 +60,41 @@ func (rec *recorder) add(d store.DecisionRecord) {
 		rec.lost++ // the next judgement of it tries again
 		return
 	}
-	rec.known[who], rec.waiting[who] = mark, d
+	rec.remember(who, mark)
+	rec.waiting[who] = d
 	if !waits {
 		rec.queue = append(rec.queue, who)
 	}
 }
 
-// has reports whether a decision on a release was recorded by this process.
+func (rec *recorder) remember(who subject, mark [32]byte) {
+	rec.known[who] = mark
+	rec.crates[who.place] = true
+}
+
+// recall notes a decision that the store has, unless a later one is known.
+func (rec *recorder) recall(d *store.DecisionRecord) {
+	who := subjectOf(d)
+	rec.mu.Lock()
+	defer rec.mu.Unlock()
+	if _, ok := rec.known[who]; !ok {
+		rec.remember(who, d.Mark())
+	}
+}
+
+// has reports whether a decision on a release is known.
 func (rec *recorder) has(who subject) bool {
 	rec.mu.Lock()
 	defer rec.mu.Unlock()
 	_, ok := rec.known[who]
 	return ok
+}
+
+// any reports whether a decision on any release of a crate is known.
+func (rec *recorder) any(at place) bool {
+	rec.mu.Lock()
+	defer rec.mu.Unlock()
+	return rec.crates[at]
 }
 
 func (rec *recorder) take() []store.DecisionRecord {
@@ -84,7 +116,7 @@ func (rec *recorder) giveBack(list []store.DecisionRecord) {
 	rec.mu.Lock()
 	defer rec.mu.Unlock()
 	for _, d := range list {
-		who := subject{d.Policy, d.Crate, d.Version, d.Checksum}
+		who := subjectOf(&d)
 		if _, ok := rec.waiting[who]; !ok {
 			rec.waiting[who] = d
 			rec.queue = append(rec.queue, who)
@@ -98,32 +130,36 @@ func (rec *recorder) count() (waiting, lost int) {
 	return len(rec.waiting), rec.lost
 }
 
-// recordAll has the decisions of a judgement recorded: those on releases of which
-// more is known than their line.
+// recordAll has the decisions of a judgement recorded that are worth a row.
 func (g *Gate) recordAll(j *judgement) {
-	if j.e.state == nil {
+	if !j.notable() {
 		return
 	}
 	for i, v := range j.versions {
-		if j.notable(i, v) {
+		if j.notableVersion(i, v) {
 			g.record(j.inquiry, i, v)
 		}
 	}
 }
 
-// notable reports whether a decision is worth a row of its own. One on a release
-// that is older than the baseline, and of which nobody said anything, is not,
-// unless one was recorded before.
-func (j *judgement) notable(i int, v *verdict) bool {
-	line := &j.l.entries[i]
-	ev := &v.evidence
+// notable reports whether more is known of a crate than its lines, or decisions on
+// it were recorded.
+func (q *inquiry) notable() bool {
+	return q.e.state != nil || q.g.records.any(place{q.r.Name, q.e.key})
+}
+
+// notableVersion reports whether a decision is worth a row of its own: one after
+// another, or on a release of which more is known than its line. That it is older
+// than the baseline is none.
+func (j *judgement) notableVersion(i int, v *verdict) bool {
+	line, ev := &j.l.entries[i], &v.evidence
+	if j.g.records.has(subject{place{j.r.Name, j.e.key}, ev.Version, ev.Checksum}) {
+		return true
+	}
 	if ev.Ruling != nil || len(ev.Exceptions) > 0 || ev.Line != "" {
 		return true
 	}
-	if j.e.record(line) == nil && j.e.release(line) == nil {
-		return false
-	}
-	return v.decision.State != policy.Grandfathered || j.g.records.has(subject{j.r.Name, ev.Name, ev.Version, ev.Checksum})
+	return v.decision.State != policy.Grandfathered && (j.e.record(line) != nil || j.e.release(line) != nil)
 }
 
 // record has a decision recorded, unless it is the one recorded last.
@@ -148,4 +184,26 @@ func (g *Gate) flush(ctx context.Context) error {
 			return fmt.Errorf("record decisions: %w", err)
 		}
 	}
+}
+
+// recall learns which decisions keep releases back by what the store has, so that
+// the end of each is recorded, too.
+func (g *Gate) recall(ctx context.Context) error {
+	for _, verdict := range []policy.Verdict{policy.Hold, policy.Block} {
+		q := store.DecisionQuery{Verdict: verdict, Limit: batch}
+		for {
+			list, err := g.Store.Decisions(ctx, q)
+			if err != nil {
+				return fmt.Errorf("recall decisions: %w", err)
+			}
+			for i := range list {
+				g.records.recall(&list[i])
+				q.Before = list[i].ID
+			}
+			if len(list) < batch {
+				break
+			}
+		}
+	}
+	return nil
 }

@@ -69,7 +69,7 @@ func (g *Gate) readBaselines(ctx context.Context) error {
 	}
 	g.reload.Lock()
 	defer g.reload.Unlock()
-	if g.regimes.Load() != nil && maps.EqualFunc(baselines, g.baselines, time.Time.Equal) {
+	if g.baselines != nil && maps.EqualFunc(baselines, g.baselines, time.Time.Equal) {
 		return nil
 	}
 	g.baselines = baselines
@@ -99,8 +99,11 @@ func (g *Gate) all() []*regime {
 }
 
 func (g *Gate) regime(name string) (*regime, error) {
-	if r, ok := (*g.regimes.Load())[name]; ok {
+	if r, ok := (*g.regimes.Load())[name]; ok && g.ready.Load() {
 		return r, nil
+	}
+	if err := g.Ready(); err != nil {
+		return nil, err
 	}
 	return nil, fmt.Errorf("%w: %q", ErrPolicy, name)
 }

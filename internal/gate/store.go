@@ -11,6 +11,7 @@ type Store interface {
 	Snapshots
 	Crates
 	Events
+	Decisions
 }
 
 // Snapshots are read once, when the gate opens.
@@ -28,6 +29,12 @@ type Crates interface {
 	IndexFile(ctx context.Context, key string) (store.IndexFile, []store.LineRecord, error)
 	// CrateState returns an empty state for a crate that has none.
 	CrateState(ctx context.Context, key string) (store.CrateState, error)
+}
+
+// Decisions are kept as they are made.
+type Decisions interface {
+	// Decisions returns those in force, newest first, from below q.Before.
+	Decisions(ctx context.Context, q store.DecisionQuery) ([]store.DecisionRecord, error)
 	// RecordDecisions keeps each decision that differs from the one before it on
 	// the same release under the same policy.
 	RecordDecisions(ctx context.Context, decisions []store.DecisionRecord) ([]store.DecisionRecord, error)

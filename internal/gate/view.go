@@ -47,11 +47,11 @@ func (v *view) stands(g *Gate, now time.Time) bool {
 }
 
 // Index returns a crate's index file under a policy. key is the crate's name in
-// lower case. The error wraps ErrPolicy, ErrUnknown or ErrUnreadable.
+// lower case. The error wraps ErrNotReady, ErrPolicy, ErrUnknown or ErrUnreadable.
 func (g *Gate) Index(policy, key string) (Served, error) {
-	r := (*g.regimes.Load())[policy]
-	if r == nil {
-		return Served{}, fmt.Errorf("serve %q: %w: %q", key, ErrPolicy, policy)
+	r, err := g.regime(policy)
+	if err != nil {
+		return Served{}, fmt.Errorf("serve %q: %w", key, err)
 	}
 	now := g.Now()
 	if p := r.panes.get(key); p != nil {
@@ -87,9 +87,6 @@ func (g *Gate) look(r *regime, key string, now time.Time) (*view, error) {
 		v.served = old.served
 	}
 	p.view.Store(v)
-	if v.entry.state != nil {
-		g.agenda.add(appointment{at: v.until, regime: r, key: v.entry.key})
-	}
 	return v, nil
 }
 
@@ -102,6 +99,9 @@ func (g *Gate) makeView(r *regime, s *slot, now time.Time) (*view, error) {
 	}
 	j := q.judgeAll()
 	g.recordAll(j)
+	if q.notable() {
+		g.agenda.add(appointment{at: q.until, regime: r, key: e.key})
+	}
 	served, err := j.serve()
 	if err != nil {
 		return nil, fmt.Errorf("serve %q: %w", e.key, err)
