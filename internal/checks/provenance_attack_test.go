@@ -82,6 +82,21 @@ func TestProvenanceAttacks(t *testing.T) {
 			changes: "-- x.md --\nevil\n", rules: []string{"error file-modified x.md:1"},
 		},
 		{
+			name:    "a document taken in by another word",
+			files:   "-- demo/src/a.rs --\nuse std::include as take;\n-- demo/src/b.rs --\ntake!(\"../x.md\");\n-- demo/x.md --\nfn a() {}\n",
+			changes: "-- x.md --\nfn evil() {}\n", rules: []string{"error file-modified x.md:1"},
+		},
+		{
+			name:    "a document taken in by a macro",
+			files:   "-- demo/src/a.rs --\nmacro_rules! take { ($x:expr) => { include!($x); } }\ntake!(\"../x.md\");\n-- demo/x.md --\nfn a() {}\n",
+			changes: "-- x.md --\nfn evil() {}\n", rules: []string{"error file-modified x.md:1"},
+		},
+		{
+			name:    "a file taken in as on Windows",
+			files:   "-- demo/src/a.rs --\n#[path = r\"..\\tests\\all.rs\"] mod a;\n",
+			changes: "-- tests/all.rs --\nfn evil() {}\n", rules: []string{"error file-modified tests/all.rs:1"},
+		},
+		{
 			name:    "a document that a part of a build script reads",
 			files:   "-- demo/build.rs --\nmod build_more;\n-- demo/build_more.rs --\nfn run() { std::fs::read(\"x.md\"); }\n-- demo/x.md --\ntrue\n",
 			changes: "-- x.md --\nevil\n", rules: []string{"error file-modified x.md:1"},

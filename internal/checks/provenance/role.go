@@ -18,6 +18,7 @@ type roles struct {
 	reached map[string]bool // folders of tests or the like that source files mention
 	taken   map[string]bool // names of files that source files take in, as code or as data
 	builds  bool            // there is a build script, which may run anything
+	wrapped bool            // source has words of its own that take in files
 }
 
 // asideFolders hold no source, at the crate's root.
@@ -82,6 +83,9 @@ func newRoles(c *comparison) roles {
 		held[path.Base(f.Path)] = true
 		r.builds = r.builds || r.scripts[f.Path]
 	}
+	for _, f := range c.in.Archive.Files {
+		r.wrapped = r.wrapped || r.leads(f.Path) && wraps(f.Data)
+	}
 	// What is taken in takes in more, from folders that were passed by already.
 	read := make([]bool, len(c.in.Archive.Files))
 	for range maxRounds {
@@ -134,11 +138,11 @@ func (r roles) follow(f crate.File, held map[string]bool) {
 		}
 	}
 	names := takenIn(f.Data)
-	if r.script(f.Path) { // it reads what it likes
+	if r.script(f.Path) || r.wrapped { // what reads it, no word that is known says
 		names = quoted(f.Data)
 	}
 	for at := range names {
-		if name := at[bytes.LastIndexByte(at, '/')+1:]; held[string(name)] {
+		if name := lastName(at); held[string(name)] {
 			r.taken[string(name)] = true
 		}
 	}

@@ -59,3 +59,34 @@ func TestTakenInIsBounded(t *testing.T) {
 		t.Errorf("%d names in %d quotes", len(names), n)
 	}
 }
+
+func TestWraps(t *testing.T) {
+	tests := []struct {
+		source string
+		want   bool
+	}{
+		{`include!("x.rs"); // as it is`, false},
+		{"use core::include_str as x;", true},
+		{"use core::include as\n\tx;", true},
+		{"include assets", false},
+		{"macro_rules! x { ($a:expr) => { include_bytes!(concat!(\"../\", $a)) }; }", true},
+		{"macro_rules! x { ($a:expr) => { #[doc = include_str!($a)] const X: () = (); }; }", false},
+		{"include!(\"a\"); $x", false},
+		{"", false},
+	}
+	for _, test := range tests {
+		if got := wraps([]byte(test.source)); got != test.want {
+			t.Errorf("wraps(%q) is %t, want %t", test.source, got, test.want)
+		}
+	}
+}
+
+func TestQuoted(t *testing.T) {
+	const source = `#![doc = include_str!("a.md")] const B: &str = include_str!("b.md");`
+	names := slices.Collect(quoted([]byte(source)))
+	for name, want := range map[string]bool{"a.md": false, "b.md": true} {
+		if got := slices.ContainsFunc(names, func(n []byte) bool { return string(n) == name }); got != want {
+			t.Errorf("%s is among the names: %t, want %t", name, got, want)
+		}
+	}
+}

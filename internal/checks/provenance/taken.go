@@ -9,7 +9,11 @@ import (
 // root, as `#[path = "../tests/x.rs"]`, `include!` and `#include` do. Comments and the URLs in
 // them do not.
 func mentions(source []byte, folder string) bool {
-	name := []byte(folder + "/")
+	return leadsInto(source, folder+"/") || leadsInto(source, folder+`\`) // as on Windows
+}
+
+func leadsInto(source []byte, folder string) bool {
+	name := []byte(folder)
 	if !bytes.Contains(source, name) {
 		return false
 	}
@@ -22,7 +26,7 @@ func mentions(source []byte, folder string) bool {
 			if !found {
 				break
 			}
-			if (bytes.HasSuffix(before, []byte(`"`)) || bytes.HasSuffix(before, []byte("/"))) && !inURL(before) {
+			if len(before) > 0 && bytes.IndexByte([]byte(`"/\`), before[len(before)-1]) >= 0 && !inURL(before) {
 				return true
 			}
 			rest = after
@@ -150,15 +154,52 @@ func bracketed(after []byte) (name []byte, ok bool) {
 	return name, ok
 }
 
-// quoted yields what may stand between quotes: what comes before each of them.
+// lastName is the name at the end of a path, as on Unix or on Windows.
+func lastName(at []byte) []byte { return at[bytes.LastIndexAny(at, `/\`)+1:] }
+
+// wraps reports whether source makes a word of its own that takes in files, whose
+// names then stand where that is called: `use std::include_str as x`, or a macro
+// with `include!($x)` in it.
+func wraps(source []byte) bool {
+	for rest := source; ; {
+		before, after, found := bytes.Cut(rest, []byte("include"))
+		if !found {
+			return false
+		}
+		before, rest = source[:len(source)-len(rest)+len(before)], after
+		for _, data := range []string{"_str", "_bytes"} {
+			after = bytes.TrimPrefix(after, []byte(data))
+		}
+		after = bytes.TrimLeft(after, blanks)
+		if name, ok := bytes.CutPrefix(after, []byte("as")); ok && len(name) > 0 && bytes.IndexByte([]byte(blanks), name[0]) >= 0 {
+			return true
+		}
+		call, ok := bytes.CutPrefix(after, []byte("!"))
+		if !ok || documents(before) {
+			continue
+		}
+		call, _, _ = bytes.Cut(call[:min(len(call), takingReach)], []byte(";"))
+		if bytes.IndexByte(call, '$') >= 0 {
+			return true
+		}
+	}
+}
+
+// quoted yields what may stand between quotes: what comes before each of them. What
+// is taken into documentation is left out.
 func quoted(source []byte) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
-		for {
-			text, rest, ok := bytes.Cut(source, []byte(`"`))
-			if !ok || !yield(text) {
+		for from := 0; ; {
+			i := bytes.IndexByte(source[from:], '"')
+			if i < 0 {
 				return
 			}
-			source = rest
+			text := source[from : from+i]
+			call, ok := bytes.CutSuffix(source[:max(0, from-1)], []byte("include_str!("))
+			if (!ok || !documents(call)) && !yield(text) {
+				return
+			}
+			from += i + 1
 		}
 	}
 }
