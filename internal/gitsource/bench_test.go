@@ -8,8 +8,8 @@ import (
 )
 
 // BenchmarkSnapshot reads a commit of 4,000 files in 400 folders, and the next
-// one, in which a file has changed: by a source and by git, each of which knows
-// only the commit before. What a whole check costs beside git is measured with
+// one, in which a file has changed: by a source, by one that was started anew and
+// has its shelf, and by git, each of which knows only the commit before. What a whole check costs beside git is measured with
 // the check provenance.
 func BenchmarkSnapshot(b *testing.B) {
 	f := newForge(b, "uploadpack.allowFilter=true")
@@ -32,6 +32,16 @@ func BenchmarkSnapshot(b *testing.B) {
 			server, source := serve(b, limits, m)
 			return func(commit gitobj.ID) {
 				if _, err := source.Snapshot(b.Context(), server.URL+"/repo", commit); err != nil {
+					b.Fatal(err)
+				}
+			}
+		}},
+		{"restarted", func(b *testing.B) func(gitobj.ID) {
+			limits := limits
+			limits.Shelf = Shelf{Folder: b.TempDir(), Bytes: 1 << 30}
+			server, _ := serve(b, limits, m)
+			return func(commit gitobj.ID) {
+				if _, err := sourceOf(b, limits, server).Snapshot(b.Context(), server.URL+"/repo", commit); err != nil {
 					b.Fatal(err)
 				}
 			}

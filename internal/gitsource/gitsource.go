@@ -26,6 +26,7 @@ type Limits struct {
 	Timeout time.Duration // from the first request to the last tree
 	Pack    gitobj.PackLimits
 	Trees   int64 // bytes of trees kept for the next release, in memory
+	Shelf   Shelf // and on disk
 	Manners Manners
 }
 

@@ -19,9 +19,10 @@ const (
 // A fetchRequest is what a fetch asks for.
 type fetchRequest struct {
 	wants, haves []gitobj.ID
-	depth        int          // commits of history; 0 is all
-	filter       string       // "" is none
-	bases        gitobj.Bases // of the haves, which are then without history; nil where only commits are had
+	depth        int                                  // commits of history; 0 is all
+	filter       string                               // "" is none
+	bases        gitobj.Bases                         // of the haves, which are then without history; nil where only commits are had
+	keep         func(read *gitobj.Pack, pack []byte) // gets the pack and its bytes, which are not to be kept; nil for nobody
 }
 
 // encode leaves out what the server cannot do.
@@ -70,6 +71,9 @@ func (r *remote) fetch(ctx context.Context, client *http.Client, f fetchRequest)
 		}
 		if pack, err = gitobj.ReadPack(data.Bytes(), r.source.limits.Pack, f.bases); err != nil {
 			return formatError(err)
+		}
+		if f.keep != nil {
+			f.keep(pack, data.Bytes())
 		}
 		return nil
 	})

@@ -93,6 +93,12 @@ func serve(t testing.TB, lim Limits, h http.Handler) (*httptest.Server, *Source)
 	t.Helper()
 	server := httptest.NewServer(h)
 	t.Cleanup(server.Close)
+	return server, sourceOf(t, lim, server)
+}
+
+// sourceOf returns a source that knows nothing yet and may reach the server.
+func sourceOf(t testing.TB, lim Limits, server *httptest.Server) *Source {
+	t.Helper()
 	e, err := egress.New(egress.Config{Exceptions: []egress.Exception{
 		{Purpose: egress.Git, Host: strings.TrimPrefix(server.URL, "http://")},
 	}})
@@ -100,5 +106,5 @@ func serve(t testing.TB, lim Limits, h http.Handler) (*httptest.Server, *Source)
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { e.Client(egress.Git, egress.Limits{}).CloseIdleConnections() })
-	return server, New(e, lim)
+	return New(e, lim)
 }

@@ -45,6 +45,7 @@ func (r *remote) snapshot(ctx context.Context, commit gitobj.ID) (*snapshot, err
 	f := fetchRequest{wants: []gitobj.ID{commit}, depth: 1, filter: noFiles}
 	pack, err := r.fetchDifference(ctx, f)
 	if err == nil && pack == nil {
+		f.keep = r.shelve(commit, false)
 		pack, err = r.fetch(ctx, r.source.fetch, f)
 	}
 	if errors.Is(err, errNotThere) {
@@ -65,10 +66,17 @@ func (r *remote) snapshot(ctx context.Context, commit gitobj.ID) (*snapshot, err
 // server makes nothing sensible of the question, and where what is shared has been
 // forgotten since.
 func (r *remote) fetchDifference(ctx context.Context, f fetchRequest) (*gitobj.Pack, error) {
-	f.haves, f.bases = r.source.trees.haves(r.base.String()), r.source.trees.get
-	if len(f.haves) == 0 || !r.can.filter || !r.can.shallow || slices.Contains(f.haves, f.wants[0]) {
+	if !r.differs() {
 		return nil, nil
 	}
+	if f.haves, f.bases = r.source.trees.haves(r.base.String()), r.source.trees.get; len(f.haves) == 0 {
+		r.recall()
+		f.haves = r.source.trees.haves(r.base.String())
+	}
+	if len(f.haves) == 0 || slices.Contains(f.haves, f.wants[0]) {
+		return nil, nil
+	}
+	f.keep = r.shelve(f.wants[0], true)
 	pack, err := r.fetch(ctx, r.source.fetch, f)
 	if errors.Is(err, check.ErrRepositoryProtocol) {
 		return nil, nil
@@ -80,6 +88,37 @@ func (r *remote) fetchDifference(ctx context.Context, f fetchRequest) (*gitobj.P
 		return nil, nil
 	}
 	return pack, nil
+}
+
+// differs reports whether the server can be asked for a difference between
+// commits.
+func (r *remote) differs() bool { return r.can.filter && r.can.shallow }
+
+// shelve returns what keeps the pack of a commit for other processes.
+func (r *remote) shelve(commit gitobj.ID, thin bool) func(*gitobj.Pack, []byte) {
+	return func(read *gitobj.Pack, pack []byte) {
+		if _, _, there := read.Object(commit); there && r.differs() {
+			r.source.limits.Shelf.keep(r.base.String(), commit, pack, thin)
+		}
+	}
+}
+
+// recall takes in what was read of the repository before this process was started,
+// or by another.
+func (r *remote) recall() {
+	name := r.base.String()
+	for commit, data := range r.source.limits.Shelf.packs(name) {
+		pack, err := gitobj.ReadPack(data, r.source.limits.Pack, r.source.trees.get)
+		if err == nil {
+			_, err = pack.Commit(commit)
+		}
+		if err != nil {
+			r.source.limits.Shelf.drop(name)
+			return
+		}
+		r.source.trees.add(pack)
+		r.source.trees.note(name, commit)
+	}
 }
 
 // newSnapshot takes what a pack holds of a commit, and fetches the trees that are
