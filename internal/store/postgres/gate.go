@@ -98,7 +98,7 @@ func gateReleases(ctx context.Context, tx pgx.Tx, keys []string) ([]store.GateRe
 	rows, err := tx.Query(ctx, `
 		SELECT r.id, r.crate_id, c.name, r.version, r.checksum, r.size, r.published_at, r.first_seen_at, r.publisher, r.via, r.yanked,
 			(SELECT count(*) FROM incidents i WHERE i.release_id = r.id),
-			coalesce(p.vcs, 0), coalesce(p.build_script, 0), coalesce(p.trusted, 0), coalesce(p.trusted_known, 0), p.two_factor
+			coalesce(p.vcs, false), coalesce(p.build_script, false), coalesce(p.trusted, false), coalesce(p.trusted_known, false), p.two_factor
 		FROM crates c JOIN releases r ON r.crate_id = c.id LEFT JOIN publish_facts p ON p.release_id = r.id
 		WHERE lower(c.name COLLATE "C") = ANY ($1) ORDER BY r.id`, keys)
 	releases, err := collect(rows, err, scanGateRelease)

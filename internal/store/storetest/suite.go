@@ -82,6 +82,34 @@ func Run(t *testing.T, open func(t testing.TB) Database) {
 		{"Releases", testReleases},
 		{"NotFound", testNotFound},
 		{"Counts", testCounts},
+		{"AnnounceAgain", testAnnounceAgain},
+		{"SaveIndex", testSaveIndex},
+		{"SaveIndexConflicts", testSaveIndexConflicts},
+		{"SaveIndexAtOnce", testSaveIndexAtOnce},
+		{"TouchIndex", testTouchIndex},
+		{"ImportIndex", testImportIndex},
+		{"ImportIndexAtOnce", testImportIndexAtOnce},
+		{"Baselines", testBaselines},
+		{"AcceptLine", testAcceptLine},
+		{"HonourYank", testHonourYank},
+		{"FenceFaults", testFenceFaults},
+		{"CrateState", testCrateState},
+		{"CrateStates", testCrateStates},
+		{"GateChecks", testGateChecks},
+		{"GateEvents", testGateEvents},
+		{"GateEventsInOrder", testGateEventsInOrder},
+		{"GateEventsForgotten", testGateEventsForgotten},
+		{"Wake", testWake},
+		{"Exceptions", testExceptions},
+		{"CloseExpired", testCloseExpired},
+		{"Rulings", testRulings},
+		{"RulingsAtOnce", testRulingsAtOnce},
+		{"ReviewRequests", testReviewRequests},
+		{"Decisions", testDecisions},
+		{"DecisionsAtOnce", testDecisionsAtOnce},
+		{"Fetches", testFetches},
+		{"Wanted", testWanted},
+		{"FetchesAtOnce", testFetchesAtOnce},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) { tt.run(t, open(t)) })
@@ -214,6 +242,12 @@ type held struct {
 	Jobs          []job
 	Audit         []store.AuditEntry
 	Announcements []store.Announcement
+	Events        []store.GateEvent
+	Baselines     []store.Baseline
+	Exceptions    []store.Exception
+	Rulings       []store.Ruling
+	Reviews       []store.ReviewRequest
+	Decisions     []store.DecisionRecord
 }
 
 func (db Database) held(t testing.TB) held {
@@ -223,5 +257,11 @@ func (db Database) held(t testing.TB) held {
 		Jobs:          db.jobs(t),
 		Audit:         must(db.AuditLog(t.Context(), 0, 1000))(t),
 		Announcements: must(db.Announcements(t.Context(), 1000))(t),
+		Events:        must(db.GateEvents(t.Context(), 0))(t),
+		Baselines:     must(db.Baselines(t.Context()))(t),
+		Exceptions:    must(db.Exceptions(t.Context(), store.ExceptionQuery{}))(t),
+		Rulings:       must(db.Rulings(t.Context(), store.RulingQuery{}))(t),
+		Reviews:       must(db.ReviewRequests(t.Context(), store.ReviewQuery{}))(t),
+		Decisions:     must(db.Decisions(t.Context(), store.DecisionQuery{History: true}))(t),
 	}
 }
