@@ -1,6 +1,8 @@
 package provenance
 
 import (
+	"bytes"
+	"iter"
 	"slices"
 	"strings"
 	"testing"
@@ -89,4 +91,20 @@ func TestQuoted(t *testing.T) {
 			t.Errorf("%s is among the names: %t, want %t", name, got, want)
 		}
 	}
+}
+
+// Source is whatever somebody publishes.
+func FuzzTakenIn(f *testing.F) {
+	f.Add([]byte("#![doc = include_str!(\"a\")] use std::include as x; #include <b>\n.incbin \"c\""))
+	f.Fuzz(func(t *testing.T, source []byte) {
+		for _, names := range []iter.Seq[[]byte]{takenIn(source), quoted(source)} {
+			for name := range names {
+				if !bytes.Contains(source, name) {
+					t.Errorf("%q is not in the source", name)
+				}
+			}
+		}
+		wraps(source)
+		mentions(source, "tests")
+	})
 }
