@@ -20,6 +20,7 @@ type cli struct {
 
 	Check  checkCmd  `cmd:"" help:"Check a crate here and now: a .crate file, an unpacked folder, or NAME@VERSION."`
 	Serve  serveCmd  `cmd:"" help:"Run the service: intake, checks, pages and API."`
+	Setup  setupCmd  `cmd:"" help:"Print or write the lines that have cargo use the fence."`
 	Submit submitCmd `cmd:"" help:"Hand a .crate file to a running service."`
 	Token  tokenCmd  `cmd:"" help:"Create, list and revoke the tokens that let others write."`
 	Log    logCmd    `cmd:"" help:"Print the audit log: who wrote what, and when."`
