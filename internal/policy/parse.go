@@ -7,7 +7,6 @@ import (
 	"maps"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -31,7 +30,6 @@ const (
 	maxPublishers = 50   // of one section
 	maxText       = 200  // bytes of a rule's clause
 	maxName       = 64
-	maxPath       = 4096 // bytes of keys within keys
 )
 
 var (
@@ -59,16 +57,26 @@ func parse(data []byte) (*Set, error) {
 	if err := guard(data); err != nil {
 		return nil, err
 	}
-	var f file
-	if err := toml.NewDecoder(bytes.NewReader(data)).DisallowUnknownFields().Decode(&f); err != nil {
+	var document map[string]any
+	if err := toml.Unmarshal(data, &document); err != nil {
 		return nil, explainTOML(err)
 	}
-	b := builder{lines: linesOf(data)}
-	s := b.set(&f)
-	if b.err != nil {
-		return nil, b.err
+	r := &reader{lines: linesOf(data)}
+	s := readSet(table{reader: r, values: document}.open())
+	if r.err != nil {
+		return nil, r.err
 	}
 	return s, nil
+}
+
+// explainTOML says where a text is not TOML.
+func explainTOML(err error) error {
+	var decode *toml.DecodeError
+	if !errors.As(err, &decode) {
+		return err
+	}
+	row, column := decode.Position()
+	return fmt.Errorf("line %d, column %d: %s", row, column, strings.TrimPrefix(decode.Error(), "toml: "))
 }
 
 // guard refuses what would cost a recursive parser its stack or its time: no
@@ -87,189 +95,158 @@ func guard(data []byte) error {
 	return nil
 }
 
-// A builder makes policies of a file, and keeps the first thing that is wrong.
-type builder struct {
-	lines map[string]int
-	err   error
-}
-
-// fail notes what is wrong with a key, and where.
-func (b *builder) fail(path, why string, args ...any) {
-	if b.err != nil {
-		return
-	}
-	b.err = fmt.Errorf("%q: %s", clip(path, maxText), fmt.Sprintf(why, args...))
-	for at := path; at != ""; at = at[:max(strings.LastIndexByte(at, '.'), 0)] {
-		if line := b.lines[at]; line > 0 {
-			b.err = fmt.Errorf("line %d: %w", line, b.err)
-			return
-		}
-	}
-}
-
-func (b *builder) set(f *file) *Set {
+func readSet(document table) *Set {
 	s := &Set{}
-	switch n := len(f.Policy); {
+	named := document.table("policy", "")
+	switch n := len(named.values); {
 	case n == 0:
-		b.fail("policy", "the file has no [policy.NAME]")
+		document.fail("policy", "want a [policy.NAME]")
 	case n > maxPolicies:
-		b.fail("policy", "%d policies, over the limit of %d", n, maxPolicies)
+		document.fail("policy", "%d policies, over the limit of %d", n, maxPolicies)
 	}
-	for _, name := range slices.Sorted(maps.Keys(f.Policy)) {
-		if b.err != nil {
-			return nil
-		}
+	for _, name := range slices.Sorted(maps.Keys(named.values)) {
 		if !policyName.MatchString(name) {
-			b.fail("policy."+name, "a policy's name is at most 32 of a to z, 0 to 9 and hyphens")
+			named.fail(named.key(name), "a policy's name is at most 32 of a to z, 0 to 9 and hyphens")
+		}
+		if document.err != nil {
 			return nil
 		}
-		s.policies = append(s.policies, b.policy("policy."+name, name, f.Policy[name]))
+		s.policies = append(s.policies, readPolicy(named.table(name, tablePolicy), name))
 	}
 	return s
 }
 
-func (b *builder) policy(at, name string, f *filePolicy) *Policy {
-	p := presets[string(value(f.Preset, Medium))].policy(name)
-	p.Mode = Mode(value(f.Mode, modeName(p.Mode)))
-	p.Impartial = value(f.Impartial, p.Impartial)
-	if f.Baseline != nil {
-		p.Baseline = f.Baseline.AsTime(time.UTC)
+func readPolicy(t table, name string) *Policy {
+	preset := choice(t, "preset", Medium, Low, Medium, High)
+	if t.err != nil {
+		return nil
 	}
-	p.Floor = value(f.Floor, span{p.Floor}).Duration
+	p := presets[preset].policy(name)
+	p.Mode = choice(t, "mode", p.Mode, Enforce, Observe)
+	p.Impartial = otherwise(t, "impartial", p.Impartial)
+	p.Baseline = t.date("baseline")
+	p.Floor = t.span("floor", p.Floor)
 	if p.Floor < minFloor {
-		b.fail(at+".floor", "want at least %s: nothing shortens a wait to less", formatDuration(minFloor))
+		t.fail(t.key("floor"), "want at least %s: nothing shortens a wait to less", formatDuration(minFloor))
 	}
-	if f.Advisories != nil {
-		p.ReviewedAdvisories = *f.Advisories
-	}
+	p.ReviewedAdvisories = t.texts("reviewed_advisories", p.ReviewedAdvisories)
 	for _, source := range p.ReviewedAdvisories {
 		if !sourceName.MatchString(source) {
-			b.fail(at+".reviewed_advisories", "%q is not how the ids of advisories begin, such as RUSTSEC", source)
+			t.fail(t.key("reviewed_advisories"), "%q is not how the ids of advisories begin, such as RUSTSEC", clip(source, maxName))
 		}
 	}
-	b.trust(at+".trust", &p.Trust, f.Trust)
-	b.terms(at, p.Floor, &p.Terms, f.CoolOff, f.Signals, f.Checks)
-	p.Rules = b.rules(at+".rule", f.Rules)
-	p.Crates = b.sections(at+".crate", p, f.Crates)
+	readTrust(t.table("trust", tableTrust), &p.Trust)
+	readTerms(t, p.Floor, &p.Terms)
+	p.Rules = readRules(t)
+	p.Crates = readSections(t, p)
 	p.seal()
 	return p
 }
 
-func (b *builder) trust(at string, t *Trust, f fileTrust) {
-	t.Years = value(f.Years, t.Years)
-	t.Releases = value(f.Releases, t.Releases)
-	t.TrustedPublishing = value(f.TrustedPublishing, t.TrustedPublishing)
-	t.TwoFactor = value(f.TwoFactor, t.TwoFactor)
-	if t.Years < 1 || t.Years > 50 {
-		b.fail(at+".years", "want 1 to 50")
-	}
-	if t.Releases < 1 || t.Releases > 10_000 {
-		b.fail(at+".releases", "want 1 to 10000")
-	}
+func readTrust(t table, to *Trust) {
+	to.Years = t.number("years", to.Years, 1, 50)
+	to.Releases = t.number("releases", to.Releases, 1, 10_000)
+	to.TrustedPublishing = otherwise(t, "trusted_publishing", to.TrustedPublishing)
+	to.TwoFactor = otherwise(t, "two_factor", to.TwoFactor)
 }
 
-// terms puts what a file says in place of what the terms are.
-func (b *builder) terms(at string, floor time.Duration, t *Terms, c fileCoolOff, s fileSignals, checks map[string]fileCheck) {
+// readTerms puts what a table says in place of what the terms are.
+func readTerms(t table, floor time.Duration, to *Terms) {
+	waits := t.table("cool_off", tableCoolOff)
 	for _, w := range []struct {
 		name string
 		to   *time.Duration
-		set  *span
 	}{
-		{"update", &t.CoolOff.Update, c.Update},
-		{"first_version", &t.CoolOff.FirstVersion, c.FirstVersion},
-		{"new_major", &t.CoolOff.NewMajor, c.NewMajor},
-		{"trusted", &t.CoolOff.Trusted, c.Trusted},
+		{"update", &to.CoolOff.Update},
+		{"first_version", &to.CoolOff.FirstVersion},
+		{"new_major", &to.CoolOff.NewMajor},
+		{"trusted", &to.CoolOff.Trusted},
 	} {
-		*w.to = value(w.set, span{max(*w.to, floor)}).Duration
+		*w.to = waits.span(w.name, max(*w.to, floor))
 		switch {
 		case *w.to < floor:
-			b.fail(at+".cool_off."+w.name, "%s is below the floor, %s", formatDuration(*w.to), formatDuration(floor))
+			t.fail(waits.key(w.name), "%s is below the floor, %s", formatDuration(*w.to), formatDuration(floor))
 		case *w.to > year:
-			b.fail(at+".cool_off."+w.name, "%s: want at most a year", formatDuration(*w.to))
+			t.fail(waits.key(w.name), "%s: want at most a year", formatDuration(*w.to))
 		}
 	}
-	for i, set := range map[int]*action{
-		signalYoung: s.YoungDependency, signalFirst: s.FirstDependency, signalVCS: s.LostVCS,
-		signalTrust: s.LostTrustedPublishing, signalBuild: s.NewBuildScript, signalSilence: s.Silence,
-	} {
-		t.Signals[i] = Verdict(value(set, action(t.Signals[i])))
+	signals := t.table("signals", tableSignals)
+	for i, s := range Signals {
+		if i != signalWave {
+			to.Signals[i] = signals.verdict(s.Key, to.Signals[i])
+		}
 	}
-	t.Checks = b.checks(at+".checks", t.Checks, checks)
+	to.Checks = readChecks(t.table("checks", ""), to.Checks)
 }
 
-// checks puts what a file says of checks in place of what is asked of them.
-func (b *builder) checks(at string, base []CheckTerms, set map[string]fileCheck) []CheckTerms {
-	if len(set) > maxChecks {
-		b.fail(at, "%d checks, over the limit of %d", len(set), maxChecks)
+// readChecks puts what a table says of checks in place of what is asked of them.
+func readChecks(t table, base []CheckTerms) []CheckTerms {
+	if len(t.values) > maxChecks {
+		t.fail(t.path, "%d checks, over the limit of %d", len(t.values), maxChecks)
 		return nil
 	}
 	made := slices.Clone(base)
-	for _, name := range slices.Sorted(maps.Keys(set)) {
-		f := set[name]
+	for _, name := range slices.Sorted(maps.Keys(t.values)) {
 		if !checkName.MatchString(name) || len(name) > maxName {
-			b.fail(at+"."+name, "not the name of a check")
-			continue
+			t.fail(t.key(name), "not the name of a check")
 		}
 		i := slices.IndexFunc(made, func(c CheckTerms) bool { return c.Check == name })
 		if i < 0 {
 			i = len(made)
 			made = append(made, wanting(name, Hold, Hold))
 		}
-		b.check(at+"."+name, &made[i], f)
+		readCheck(t.table(name, tableChecks), &made[i])
 	}
 	slices.SortFunc(made, func(a, b CheckTerms) int { return strings.Compare(a.Check, b.Check) })
 	return made
 }
 
-func (b *builder) check(at string, c *CheckTerms, f fileCheck) {
+func readCheck(t table, c *CheckTerms) {
 	c.Named = true
-	c.Required = value(f.Required, c.Required)
-	if !c.Required && f.Required != nil {
+	c.Required = otherwise(t, "required", c.Required)
+	if _, set := t.values["required"]; set && !c.Required {
 		// Of a check that need not answer, no answer and half an answer are as good.
 		c.Missing, c.Inconclusive, c.Error = Allow, Allow, Allow
 	}
+	if c.Required && c.Missing == Allow {
+		c.Missing = Hold
+	}
 	for _, w := range []struct {
-		to  *Verdict
-		set *action
+		name string
+		to   *Verdict
 	}{
-		{&c.Failure, f.Failure}, {&c.Inconclusive, f.Inconclusive}, {&c.Error, f.Error},
-		{&c.Neutral, f.Neutral}, {&c.Skipped, f.Skipped}, {&c.Older, f.Older}, {&c.Missing, f.Missing},
+		{"failure", &c.Failure}, {"inconclusive", &c.Inconclusive}, {"error", &c.Error}, {"neutral", &c.Neutral},
+		{"skipped", &c.Skipped}, {"older", &c.Older}, {"missing", &c.Missing},
 	} {
-		*w.to = Verdict(value(w.set, action(*w.to)))
+		*w.to = t.verdict(w.name, *w.to)
 	}
 	if c.Required && c.Missing == Allow {
-		b.fail(at+".missing", "a required check holds or blocks while it is missing; set required = false to ask for none")
+		t.fail(t.key("missing"), "a required check holds or blocks while it is missing; set required = false to ask for none")
 	}
 }
 
-func (b *builder) rules(at string, list []fileRule) []Rule {
-	if len(list) > maxRules {
-		b.fail(at, "%d rules, over the limit of %d", len(list), maxRules)
-		return nil
-	}
-	made := make([]Rule, 0, len(list))
-	for i, f := range list {
-		if b.err != nil {
-			return nil
-		}
-		r := Rule{Name: f.Name, When: f.When, Verdict: Verdict(value(f.Verdict, action(""))), Text: f.Text}
-		at := at + "." + strconv.Itoa(i)
+func readRules(t table) []Rule {
+	var made []Rule
+	for _, t := range t.tables("rule", tableRule, maxRules) {
+		r := Rule{Name: t.text("name"), When: t.text("when"), Verdict: Verdict(t.text("verdict")), Text: t.text("text")}
 		switch {
+		case t.err != nil:
+			return nil
 		case len(r.Name) > maxName || !ruleName.MatchString(r.Name):
-			b.fail(at+".name", "want lower-case words joined by hyphens, not %q", clip(r.Name, maxName))
+			t.want("name")
 		case slices.ContainsFunc(made, func(other Rule) bool { return other.Name == r.Name }):
-			b.fail(at+".name", "there is another rule %q", r.Name)
+			t.fail(t.key("name"), "there is another rule %q", r.Name)
 		case r.Verdict != Hold && r.Verdict != Block:
-			b.fail(at+".verdict", "want hold or block")
+			t.want("verdict")
 		case !clause(r.Text):
-			b.fail(at+".text", "want a printable clause of 1 to %d bytes: who is kept waiting reads it", maxText)
+			t.want("text")
 		case r.When == "":
-			b.fail(at+".when", "want %s", wanted([]string{"policy", "NAME", "rule", "when"}))
+			t.want("when")
 		case len(r.When) > maxExpression:
-			b.fail(at+".when", "%d bytes, over the limit of %d", len(r.When), maxExpression)
+			t.fail(t.key("when"), "%d bytes, over the limit of %d", len(r.When), maxExpression)
 		default:
 			if err := r.compile(); err != nil {
-				b.fail(at+".when", "%s", err)
+				t.fail(t.key("when"), "%s", err)
 			}
 		}
 		made = append(made, r)
@@ -283,59 +260,49 @@ func clause(s string) bool {
 		!strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
 }
 
-func (b *builder) sections(at string, p *Policy, list []fileSection) []Section {
-	if len(list) > maxSections {
-		b.fail(at, "%d sections, over the limit of %d", len(list), maxSections)
-		return nil
-	}
-	made := make([]Section, 0, len(list))
+func readSections(t table, p *Policy) []Section {
+	var made []Section
 	names := map[string]bool{}
-	for i, f := range list {
-		if b.err != nil {
+	for _, t := range t.tables("crate", tableCrate, maxSections) {
+		s := Section{
+			Name: t.text("name"), Pattern: t.text("pattern"), Deny: otherwise(t, "deny", false),
+			Publishers: t.texts("publishers", nil), Terms: p.Terms,
+		}
+		if len(s.Publishers) > maxPublishers || slices.ContainsFunc(s.Publishers, func(n string) bool { return !clause(n) }) {
+			t.fail(t.key("publishers"), "want at most %d names", maxPublishers)
+		}
+		readTerms(t, p.Floor, &s.Terms)
+		checkSubject(t, &s, made, names)
+		if t.err != nil {
 			return nil
 		}
-		at := at + "." + strconv.Itoa(i)
-		s := Section{Name: f.Name, Pattern: f.Pattern, Deny: f.Deny, Publishers: f.Publishers, Terms: p.Terms}
-		b.subject(at, &s, made, names)
-		if len(s.Publishers) > maxPublishers || slices.ContainsFunc(s.Publishers, func(n string) bool { return !clause(n) }) {
-			b.fail(at+".publishers", "want at most %d names", maxPublishers)
-		}
-		b.terms(at, p.Floor, &s.Terms, f.CoolOff, f.Signals, f.Checks)
 		made = append(made, s)
 	}
 	return made
 }
 
-// subject checks what a section is about. One that an earlier one hides is a
-// mistake: what it says would not hold, and it may say deny.
-func (b *builder) subject(at string, s *Section, before []Section, names map[string]bool) {
+// checkSubject checks what a section is about. One that an earlier one hides is
+// a mistake: what it says would not hold, and it may say deny.
+func checkSubject(t table, s *Section, before []Section, names map[string]bool) {
 	switch {
 	case (s.Name == "") == (s.Pattern == ""):
-		b.fail(at, "want either a name or a pattern")
+		t.fail(t.path, "want either a name or a pattern")
 	case s.Name != "":
 		name := crate.Canonical(s.Name)
 		if crate.ValidateName(s.Name) != nil {
-			b.fail(at+".name", "%q is not the name of a crate", clip(s.Name, maxName))
+			t.want("name")
 		} else if names[name] {
-			b.fail(at+".name", "there is another section for %q", s.Name)
+			t.fail(t.key("name"), "there is another section for %q", s.Name)
 		}
 		names[name] = true
 	case !patternKey.MatchString(s.Pattern) || strings.Trim(s.Pattern, "*") == "":
-		b.fail(at+".pattern", "%q: want part of a name, with * for any characters", clip(s.Pattern, maxName))
+		t.want("pattern")
 	default:
 		for i := range before {
 			earlier := &before[i]
 			if earlier.Pattern != "" && matches(crate.Canonical(earlier.Pattern), crate.Canonical(s.Pattern)) {
-				b.fail(at+".pattern", "%q fits whatever %q fits, and stands before it: move this one up", earlier.Pattern, s.Pattern)
+				t.fail(t.key("pattern"), "%q fits whatever %q fits, and stands before it: move this one up", earlier.Pattern, s.Pattern)
 			}
 		}
 	}
-}
-
-// value is what a key is set to, or else what it is.
-func value[T any](set *T, otherwise T) T {
-	if set != nil {
-		return *set
-	}
-	return otherwise
 }
