@@ -3,8 +3,8 @@
 // releases in. Its OpenAPI document is generated from the code and served beside
 // it.
 //
-// It reads from the store and calls intake; it decides nothing. The wire types
-// are also what `cratefence check --json` prints.
+// It reads from the store and the gate, and calls intake and ruling; it decides
+// nothing. The wire types are also what the command line prints as JSON.
 package api
 
 import (
@@ -70,6 +70,7 @@ type Deps struct {
 	Auth          *auth.Auth
 	Webhook       *auth.Webhook  // nil: no publish webhook is taken
 	Checks        []*check.Check // that this server runs, by name
+	Fence         *Fence         // nil: this server runs none
 	MaxCrate      int64          // bytes of a submitted .crate; 0 is crate.DefaultLimits
 	Log           *slog.Logger
 }
@@ -104,6 +105,10 @@ func (s *server) routes(mux *http.ServeMux) huma.API {
 	s.crateRoutes(routes)
 	s.checkRoutes(routes)
 	s.publishRoutes(routes)
+	s.decisionRoutes(routes)
+	s.rulingRoutes(routes)
+	s.exceptionRoutes(routes)
+	s.traceRoutes(routes)
 	return routes
 }
 

@@ -25,7 +25,13 @@ func conditional(next http.Handler) http.Handler {
 			etag := digest(held.body.Bytes())
 			w.Header().Set("ETag", etag)
 			// Checks finish at any time: everybody asks again, and mostly gets a 304.
-			w.Header().Set("Cache-Control", "public, max-age=0, must-revalidate")
+			// Who brings a token may read more than others: nobody keeps it for them.
+			audience := "public"
+			if r.Header.Get("Authorization") != "" {
+				audience = "private"
+			}
+			w.Header().Set("Cache-Control", audience+", max-age=0, must-revalidate")
+			w.Header().Set("Vary", "Authorization")
 			if matches(r.Header.Values("If-None-Match"), etag) {
 				w.Header().Del("Content-Type")
 				w.WriteHeader(http.StatusNotModified)

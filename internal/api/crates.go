@@ -77,11 +77,13 @@ type ReleaseDocument struct {
 
 type body[T any] struct{ Body T }
 
-type crateInput struct {
+// A CrateInput is the crate in a path; huma fills exported types alone.
+type CrateInput struct {
 	Name string `path:"name" doc:"Matched as the registry does: ignoring case, and - against _. Answers use the name as it was first published." example:"serde"`
 }
 
-type releaseInput struct {
+// A ReleaseInput is the release in a path.
+type ReleaseInput struct {
 	Name    string `path:"name" doc:"The crate's name, matched as the registry does." example:"serde"`
 	Version string `path:"version" doc:"A SemVer version, in full." example:"1.0.219"`
 }
@@ -149,7 +151,7 @@ func newCrateSummary(c store.Crate, def Release) CrateSummary {
 	}
 }
 
-func (s *server) getCrate(ctx context.Context, in *crateInput) (*body[CrateDocument], error) {
+func (s *server) getCrate(ctx context.Context, in *CrateInput) (*body[CrateDocument], error) {
 	c, err := s.crate(ctx, in.Name)
 	if err != nil {
 		return nil, err
@@ -163,11 +165,15 @@ func (s *server) getCrate(ctx context.Context, in *crateInput) (*body[CrateDocum
 		return nil, err
 	}
 	doc := CrateDocument{Versions: make([]Release, 0, len(releases)), Incidents: make([]Incident, 0, len(incidents))}
+	standing := s.standing(ctx, c.Name)
 	for _, r := range releases {
 		if r.ID == c.Default {
 			doc.Crate = newCrateSummary(c, newFullRelease(r))
+			doc.Crate.DefaultVersion.Decisions = standing[r.Version]
 		}
-		doc.Versions = append(doc.Versions, NewRelease(r))
+		version := NewRelease(r)
+		version.Decisions = standing[r.Version]
+		doc.Versions = append(doc.Versions, version)
 	}
 	for _, i := range incidents {
 		doc.Incidents = append(doc.Incidents, newIncident(i))
@@ -214,12 +220,14 @@ func newIncident(i store.Incident) Incident {
 	}
 }
 
-func (s *server) getRelease(ctx context.Context, in *releaseInput) (*body[ReleaseDocument], error) {
+func (s *server) getRelease(ctx context.Context, in *ReleaseInput) (*body[ReleaseDocument], error) {
 	r, err := s.release(ctx, in.Name, in.Version)
 	if err != nil {
 		return nil, err
 	}
-	return &body[ReleaseDocument]{ReleaseDocument{newFullRelease(r)}}, nil
+	doc := ReleaseDocument{newFullRelease(r)}
+	doc.Release.Decisions = s.standing(ctx, r.Crate)[r.Version]
+	return &body[ReleaseDocument]{doc}, nil
 }
 
 // release reads a release by a name and version from a path.

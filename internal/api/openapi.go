@@ -14,6 +14,7 @@ const (
 	tagCrates  = "Crates and releases"
 	tagChecks  = "Checks and check runs"
 	tagPublish = "Bringing releases in"
+	tagFence   = "The fence"
 )
 
 // The security schemes.
@@ -24,7 +25,7 @@ const (
 
 const introduction = `cratefence checks published versions of Rust crates and keeps what it found.
 
-**Reading** is public and needs no token. Answers carry a strong ETag: ask again with If-None-Match, and what has not changed is a 304. Pages of any site may read (CORS), without credentials.
+**Reading** is public and needs no token, but for decisions of policies that are open to some tokens alone, and for who fetched what. Answers carry a strong ETag: ask again with If-None-Match, and what has not changed is a 304. Pages of any site may read (CORS), without credentials.
 
 **Names** are matched as the registry does, ignoring case and the difference of hyphens and underscores, and answered as they were first published.
 
@@ -47,6 +48,7 @@ func config() huma.Config {
 				{Name: tagCrates, Description: "What is known of crates and their published versions."},
 				{Name: tagChecks, Description: "The questions asked of every release, and their answers."},
 				{Name: tagPublish, Description: "How a version comes here: announced by its registry, or submitted."},
+				{Name: tagFence, Description: "What policies make of releases, what people decided, and what happened to index lines."},
 			},
 			Components: &huma.Components{
 				Schemas: huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer),
@@ -111,6 +113,9 @@ func document(routes huma.API) []byte {
 	submit.RequestBody.Content["application/gzip"] = submit.RequestBody.Content["application/octet-stream"]
 	submit.Responses["200"] = also(submit.Responses["201"], "Known already, with the same bytes")
 	submit.Responses["201"].Description = "Taken in; its checks are queued"
+
+	expire := doc.Paths["/api/v1/exceptions/{id}/expire"].Post
+	expire.Responses["200"].Description = "Ended"
 
 	delete(schemas.Map(), "ErrorModel") // huma's own, which finish replaces
 

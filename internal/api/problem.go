@@ -12,6 +12,7 @@ import (
 
 	"github.com/cratefence/cratefence/internal/auth"
 	"github.com/cratefence/cratefence/internal/intake"
+	"github.com/cratefence/cratefence/internal/ruling"
 	"github.com/cratefence/cratefence/internal/store"
 )
 
@@ -23,6 +24,7 @@ type Problem struct {
 	Instance string    `json:"instance,omitempty" format:"uri" doc:"Names this one answer, as the X-Request-Id header does. Quote it to whoever runs the server." example:"urn:uuid:7c9e6679-7425-40de-944b-e07fc1f90ae7"`
 	Errors   []Mistake `json:"errors,omitempty" nullable:"false" doc:"What is wrong, one by one."`
 	Conflict *Conflict `json:"conflict,omitempty" doc:"Of a submission refused because other bytes are known."`
+	Standing *Ruling   `json:"standing,omitempty" doc:"Of a ruling refused because another was made meanwhile: the one that stands."`
 
 	header http.Header
 }
@@ -74,6 +76,10 @@ func (s *server) problem(ctx context.Context, err error) *Problem {
 	case errors.Is(err, auth.ErrUnsigned), errors.Is(err, auth.ErrSignature), errors.Is(err, auth.ErrClock):
 		p = newProblem(http.StatusUnauthorized, "%s", auth.Explain(err))
 		p.header.Set("WWW-Authenticate", "Standard-Webhooks")
+	case errors.Is(err, ruling.ErrOwn), errors.Is(err, ruling.ErrPartial):
+		p = newProblem(http.StatusForbidden, "%s", auth.Explain(err))
+	case errors.Is(err, ruling.ErrInvalid):
+		p = newProblem(http.StatusUnprocessableEntity, "%s", auth.Explain(err))
 	case errors.Is(err, store.ErrNotFound):
 		p = newProblem(http.StatusNotFound, "There is no such thing here.")
 	case errors.Is(err, intake.ErrInvalid):

@@ -283,6 +283,7 @@ func fixture() *memory {
 // A world is an API with everything it needs.
 type world struct {
 	*memory
+	deps    Deps
 	handler http.Handler
 	secret  auth.WebhookSecret
 	token   string
@@ -302,7 +303,7 @@ func newWorld(t testing.TB) *world {
 	if w.token, _, err = tokens.Create(t.Context(), auth.TokenRequest{Name: "ci", Scopes: []string{auth.ScopePublish}}); err != nil {
 		t.Fatal(err)
 	}
-	w.handler = New(Deps{
+	w.deps = Deps{
 		Crates: w, Releases: w, Announcements: w, Intake: w, Auth: tokens,
 		Webhook: &auth.Webhook{Secrets: []auth.WebhookSecret{w.secret}, Now: now},
 		Checks: []*check.Check{{
@@ -311,7 +312,8 @@ func newWorld(t testing.TB) *world {
 		}},
 		MaxCrate: 1000,
 		Log:      log,
-	})
+	}
+	w.handler = New(w.deps)
 	return w
 }
 

@@ -27,7 +27,9 @@ type Release struct {
 	Via         string    `json:"via,omitempty" enum:"webhook,submit" doc:"How it came to this server."`
 	Yanked      bool      `json:"yanked,omitempty" doc:"True when it is known to be yanked; absent otherwise."`
 	Manifest    *Manifest `json:"manifest,omitempty" doc:"What its Cargo.toml says. Left out of lists."`
-	URL         string    `json:"url,omitempty" format:"uri-reference" doc:"Where to read it again." example:"/api/v1/crates/serde/1.0.219"`
+	// Decisions of the fence; see releaseDecisions for those before.
+	Decisions []Decision `json:"decisions,omitempty" nullable:"false" doc:"What becomes of it as of now, under each policy that you may use."`
+	URL       string     `json:"url,omitempty" format:"uri-reference" doc:"Where to read it again." example:"/api/v1/crates/serde/1.0.219"`
 }
 
 // A Manifest is what a release says of itself. Nobody vouches for it.

@@ -43,7 +43,8 @@ func (d *Desk) HonourYank(ctx context.Context, s Subject, reason, actor string) 
 // impartial deciders, it is not gone around by naming another.
 func (d *Desk) onLine(ctx context.Context, s Subject, reason, actor, action string, write func(key, version string, audit store.AuditEntry) error) error {
 	s.Policy = ""
-	f, impartial, err := d.admit(ctx, s, reason, actor)
+	demanded, _ := d.Policies.Impartial("")
+	f, impartial, err := d.judge(ctx, s, reason, actor, demanded)
 	if err != nil {
 		return err
 	}

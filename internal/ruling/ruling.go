@@ -180,8 +180,8 @@ func (d *Desk) AskReview(ctx context.Context, s Subject, reason, actor string) (
 	if err := validReason(reason); err != nil {
 		return store.ReviewRequest{}, false, err
 	}
-	if _, ok := d.Policies.Impartial(s.Policy); !ok {
-		return store.ReviewRequest{}, false, invalid("there is no policy %q", s.Policy)
+	if _, err := d.impartial(s.Policy); err != nil {
+		return store.ReviewRequest{}, false, err
 	}
 	found, err := d.find(ctx, s)
 	if err != nil {
@@ -197,14 +197,28 @@ func (d *Desk) AskReview(ctx context.Context, s Subject, reason, actor string) (
 	return made, created, nil
 }
 
-// admit finds what is to be decided on, and refuses who may not.
+// impartial reports whether a policy asks for impartial deciders.
+func (d *Desk) impartial(policyName string) (bool, error) {
+	demanded, ok := d.Policies.Impartial(policyName)
+	if policyName == "" || !ok {
+		return false, invalid("there is no policy %q", policyName)
+	}
+	return demanded, nil
+}
+
+// admit finds what is to be decided on under a policy, and refuses who may not.
 func (d *Desk) admit(ctx context.Context, s Subject, reason, actor string) (_ found, impartial bool, err error) {
-	if err := validReason(reason); err != nil {
+	demanded, err := d.impartial(s.Policy)
+	if err != nil {
 		return found{}, false, err
 	}
-	demanded, ok := d.Policies.Impartial(s.Policy)
-	if !ok {
-		return found{}, false, invalid("there is no policy %q", s.Policy)
+	return d.judge(ctx, s, reason, actor, demanded)
+}
+
+// judge is admit where it is known what is demanded.
+func (d *Desk) judge(ctx context.Context, s Subject, reason, actor string, demanded bool) (_ found, impartial bool, err error) {
+	if err := validReason(reason); err != nil {
+		return found{}, false, err
 	}
 	f, err := d.find(ctx, s)
 	if err != nil {

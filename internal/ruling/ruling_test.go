@@ -165,6 +165,7 @@ func TestWhoMayDecide(t *testing.T) {
 			name: "an unknown publisher", subject: on("default", "0.3.9"), actor: "token:alice",
 		},
 		{name: "an unknown publisher, where it is demanded", subject: on("high", "0.3.9"), actor: "token:alice", want: ErrPartial},
+		{name: "no policy", subject: on("", "0.3.9"), actor: "token:alice", want: ErrInvalid},
 		{name: "no such policy", subject: on("none", "0.3.9"), actor: "token:alice", want: ErrInvalid},
 		{name: "no such version", subject: on("default", "0.3.11"), actor: "token:alice", want: store.ErrNotFound},
 		{name: "no such crate", subject: Subject{"default", "nobody", "1.0.0"}, actor: "token:alice", want: store.ErrNotFound},
@@ -187,6 +188,10 @@ func TestWhoMayDecide(t *testing.T) {
 			}
 			if len(m.rulings)+len(m.exceptions)+len(m.audits)+len(*told) != 0 {
 				t.Errorf("a refusal wrote %v, %v, told %v", m.rulings, m.exceptions, *told)
+			}
+			// Whoever may not decide may ask others to.
+			if _, _, err := d.AskReview(t.Context(), tt.subject, "needed", tt.actor); errors.Is(err, ErrInvalid) != errors.Is(tt.want, ErrInvalid) {
+				t.Errorf("AskReview: %v", err)
 			}
 		})
 	}

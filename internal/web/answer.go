@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cratefence/cratefence/internal/auth"
+	"github.com/cratefence/cratefence/internal/ruling"
 	"github.com/cratefence/cratefence/internal/store"
 )
 
@@ -46,18 +48,29 @@ func statusOf(err error) int {
 	switch {
 	case errors.Is(err, store.ErrNotFound), errors.Is(err, errNoPage):
 		return http.StatusNotFound
-	case errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, errUnverified):
 		return http.StatusServiceUnavailable
+	case errors.Is(err, auth.ErrUnauthenticated):
+		return http.StatusUnauthorized
+	case errors.Is(err, auth.ErrForbidden), errors.Is(err, ruling.ErrOwn), errors.Is(err, ruling.ErrPartial), errors.Is(err, errOtherSite):
+		return http.StatusForbidden
+	case errors.Is(err, ruling.ErrInvalid), errors.Is(err, errForm):
+		return http.StatusUnprocessableEntity
+	case errors.Is(err, store.ErrConflict):
+		return http.StatusConflict
 	}
 	return http.StatusInternalServerError
 }
 
-// A problemPage says that there is no page, or that it could not be made.
+// A problemPage says that there is no page, that it could not be made, or that
+// what was asked was not done.
 type problemPage struct {
 	layout
 	Heading string
 	Text    string
 	ID      string // of a failed request, as in the log
+	Back    string // where the reader came from; "" when not known
+	Typed   string // what they had typed, so that it is not lost
 }
 
 func (s *site) fail(w http.ResponseWriter, r *http.Request, err error) {
@@ -65,16 +78,7 @@ func (s *site) fail(w http.ResponseWriter, r *http.Request, err error) {
 		return // nobody is waiting
 	}
 	status := statusOf(err)
-	page := problemPage{layout: s.layout("Not found"), Heading: "Nothing is known under this address", Text: notFoundText(r)}
-	page.Query = r.PathValue("name")
-	if status != http.StatusNotFound {
-		page = problemPage{
-			layout: s.layout("Out of order"), Heading: "This page could not be made",
-			Text: "The trouble is ours and has been written down. Another try may help.",
-			ID:   rand.Text()[:10],
-		}
-		s.Logger.ErrorContext(r.Context(), "show page", "path", r.URL.Path, "request", page.ID, "error", err)
-	}
+	page := s.problem(r, status, err)
 	body, err := s.views.problem.render(page)
 	if err != nil {
 		s.Logger.ErrorContext(r.Context(), "show problem page", "path", r.URL.Path, "error", err)
@@ -83,11 +87,42 @@ func (s *site) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	w.Header().Set("Content-Type", htmlType)
 	w.Header().Set("Cache-Control", "no-cache")
+	if status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", auth.Challenge(auth.ErrUnauthenticated))
+	}
 	if status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", "10")
 	}
 	w.WriteHeader(status)
 	w.Write(body)
+}
+
+// problem says what went wrong: to the reader where it is theirs to put right,
+// else to the log.
+func (s *site) problem(r *http.Request, status int, err error) problemPage {
+	page := problemPage{layout: s.layout(r, http.StatusText(status))}
+	switch status {
+	case http.StatusNotFound:
+		page.Title, page.Heading, page.Text = "Not found", "Nothing is known under this address", notFoundText(r)
+		page.Query = r.PathValue("name")
+	case http.StatusUnauthorized:
+		page.Heading, page.Text = "Sign in first", auth.Explain(err)
+	case http.StatusForbidden:
+		page.Heading, page.Text = "This is not yours to decide", auth.Explain(err)
+	case http.StatusUnprocessableEntity:
+		page.Heading, page.Text = "Something is missing", auth.Explain(err)
+	case http.StatusConflict:
+		page.Heading, page.Text = "Somebody was faster", "This changed while you were reading, and nothing of yours was written. Read what stands now, and decide again if you still mean it."
+	default:
+		page.Title, page.Heading = "Out of order", "This page could not be made"
+		page.Text = "The trouble is ours and has been written down. Another try may help."
+		page.ID = rand.Text()[:10]
+		s.Logger.ErrorContext(r.Context(), "show page", "path", r.URL.Path, "request", page.ID, "error", err)
+	}
+	if r.Method == http.MethodPost {
+		page.Back, page.Typed = backOf(r), clip(r.PostFormValue("reason"), maxMessage)
+	}
+	return page
 }
 
 func notFoundText(r *http.Request) string {
@@ -123,6 +158,10 @@ func show[P any](v view[P], w http.ResponseWriter, r *http.Request, page P) erro
 	}
 	w.Header().Set("Content-Type", htmlType)
 	w.Header().Set("Cache-Control", "no-cache") // keep it, and ask whether it is still right
+	w.Header().Set("Vary", "Cookie")
+	if readerOf(r).Token != "" {
+		w.Header().Set("Cache-Control", "private, no-cache")
+	}
 	w.Header().Set("ETag", `"`+fingerprint(body)+`"`)
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(body))
 	return nil

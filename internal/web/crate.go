@@ -98,6 +98,7 @@ const (
 	tabDependencies = "dependencies"
 	tabSecurity     = "security"
 	tabChecks       = "checks"
+	tabFence        = "fence"
 )
 
 // A crateHead is what stands above every tab of a crate.
@@ -119,19 +120,19 @@ type tab struct {
 	Badge   *mark
 }
 
-func (s *site) head(ctx context.Context, sub subject, current string) (crateHead, error) {
-	r := sub.release
+func (s *site) head(r *http.Request, sub subject, current string) (crateHead, error) {
+	shown := sub.release
 	h := crateHead{
 		Name:        sub.crate.Name,
-		Version:     r.Version,
-		Description: clip(r.About.Description, maxDescription),
-		Published:   s.clock().ago(r.PublishedAt),
-		Publisher:   clip(r.Publisher, maxSentence),
+		Version:     shown.Version,
+		Description: clip(shown.About.Description, maxDescription),
+		Published:   s.clock().ago(shown.PublishedAt),
+		Publisher:   clip(shown.Publisher, maxSentence),
 		Standing:    standing(sub),
 	}
 	if !sub.speaks {
 		// The crate's own release may be gone for a moment while a new one comes.
-		switch newer, err := s.Catalogue.ReleaseByID(ctx, sub.crate.Default); {
+		switch newer, err := s.Catalogue.ReleaseByID(r.Context(), sub.crate.Default); {
 		case err == nil:
 			h.Newer = &newer
 		case !errors.Is(err, store.ErrNotFound):
@@ -139,7 +140,7 @@ func (s *site) head(ctx context.Context, sub subject, current string) (crateHead
 		}
 	}
 	for _, t := range []struct{ tab, name string }{
-		{tabOverview, "Overview"}, {tabVersions, "Versions"}, {tabDependencies, "Dependencies"}, {tabSecurity, "Security"}, {tabChecks, "Checks"},
+		{tabOverview, "Overview"}, {tabVersions, "Versions"}, {tabDependencies, "Dependencies"}, {tabSecurity, "Security"}, {tabChecks, "Checks"}, {tabFence, "Fence"},
 	} {
 		item := tab{Name: t.name, URL: sub.address(t.tab), Current: t.tab == current}
 		switch {
@@ -147,6 +148,8 @@ func (s *site) head(ctx context.Context, sub subject, current string) (crateHead
 			badge := s.badge(sub.states)
 			item.Badge = &badge
 		case t.tab == tabChecks && !item.Current && len(s.ofKind(sub.states, false)) == 0:
+			continue
+		case t.tab == tabFence && s.Fence == nil:
 			continue
 		}
 		h.Tabs = append(h.Tabs, item)

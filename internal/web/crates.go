@@ -34,7 +34,7 @@ func (s *site) list(w http.ResponseWriter, r *http.Request) error {
 		c.Default.Crate = c.Crate.Name
 		releases = append(releases, c.Default)
 	}
-	page := cratesPage{layout: s.layout("crates")}
+	page := cratesPage{layout: s.layout(r, "crates")}
 	if page.Crates, page.Pending, err = s.listed(r.Context(), releases); err != nil {
 		return err
 	}

@@ -39,9 +39,9 @@ func (s *site) dependencies(w http.ResponseWriter, r *http.Request) error {
 	if err != nil || moved {
 		return err
 	}
-	page := dependenciesPage{layout: s.layout(tabTitle(sub, tabDependencies))}
+	page := dependenciesPage{layout: s.layout(r, tabTitle(sub, tabDependencies))}
 	page.Canonical = s.BaseURL + sub.address(tabDependencies)
-	if page.Head, err = s.head(r.Context(), sub, tabDependencies); err != nil {
+	if page.Head, err = s.head(r, sub, tabDependencies); err != nil {
 		return err
 	}
 	all := sub.release.About.Dependencies

@@ -63,7 +63,7 @@ func describe(c *check.Check) checkDoc {
 }
 
 func (s *site) checkList(w http.ResponseWriter, r *http.Request) error {
-	page := checksPage{layout: s.layout("checks"), Marks: meanings}
+	page := checksPage{layout: s.layout(r, "checks"), Marks: meanings}
 	page.Canonical = s.BaseURL + "/checks"
 	for _, c := range s.Checks {
 		page.Checks = append(page.Checks, describe(c))
@@ -78,7 +78,7 @@ func (s *site) checkDoc(w http.ResponseWriter, r *http.Request) error {
 		return fmt.Errorf("show check %q: %w", clip(name, maxName), errNoPage)
 	}
 	_, doc, _ := strings.Cut(c.Doc, "\n")
-	page := checkPage{layout: s.layout("check " + name), Check: describe(c), Doc: s.markdown.Render(doc, 2), Marks: meanings}
+	page := checkPage{layout: s.layout(r, "check "+name), Check: describe(c), Doc: s.markdown.Render(doc, 2), Marks: meanings}
 	page.Canonical = s.BaseURL + page.Check.URL
 	return show(s.views.check, w, r, page)
 }

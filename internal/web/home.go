@@ -11,6 +11,28 @@ import (
 type homePage struct {
 	layout
 	Latest []listed
+	Setup  *setup // nil: there is nothing that this reader may use
+}
+
+// A setup is how cargo is pointed at the fence.
+type setup struct {
+	URL    string
+	Policy string
+}
+
+func (s *site) setup(r *http.Request) *setup {
+	names := s.policies(r)
+	if len(names) == 0 {
+		return nil
+	}
+	base := s.BaseURL
+	if base == "" {
+		base = "http://" + r.Host
+		if r.TLS != nil {
+			base = "https://" + r.Host
+		}
+	}
+	return &setup{URL: base, Policy: names[0]}
 }
 
 // A listed release is a line of a list of releases.
@@ -31,7 +53,7 @@ func (s *site) home(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	page := homePage{layout: s.layout("")}
+	page := homePage{layout: s.layout(r, "")}
 	if page.Latest, page.Pending, err = s.listed(r.Context(), latest); err != nil {
 		return err
 	}
@@ -39,6 +61,7 @@ func (s *site) home(w http.ResponseWriter, r *http.Request) error {
 		page.Latest[i].URL = releaseURL(release) // it need not be the one that speaks for its crate
 		page.Latest[i].BadgeURL = releaseURL(release) + "/" + tabSecurity
 	}
+	page.Setup = s.setup(r)
 	page.Canonical = s.BaseURL + "/"
 	return show(s.views.home, w, r, page)
 }

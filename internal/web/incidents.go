@@ -75,7 +75,7 @@ func (s *site) incidents(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	page := incidentsPage{layout: s.layout("incidents"), Incidents: s.showIncidents(kept), Most: maxIncidents}
+	page := incidentsPage{layout: s.layout(r, "incidents"), Incidents: s.showIncidents(kept), Most: maxIncidents}
 	page.Canonical = s.BaseURL + "/incidents"
 	return show(s.views.incidents, w, r, page)
 }

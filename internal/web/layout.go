@@ -5,6 +5,7 @@ import (
 	"embed"
 	"fmt"
 	"html/template"
+	"net/http"
 	"strings"
 	"unicode/utf8"
 )
@@ -19,10 +20,12 @@ type layout struct {
 	Canonical string // the page's one address, where the site knows its own
 	Query     string // what the search field holds
 	Pending   int    // checks that are about to report: the page then keeps itself up to date
+	Fence     bool   // this server runs one
+	Reader    reader // who looks at the page
 }
 
-func (s *site) layout(title string) layout {
-	return layout{Title: title, Registry: s.Registry}
+func (s *site) layout(r *http.Request, title string) layout {
+	return layout{Title: title, Registry: s.Registry, Fence: s.Fence != nil, Reader: readerOf(r)}
 }
 
 // A view is a page's template, bound to the page's type.
@@ -48,6 +51,12 @@ type views struct {
 	check        view[checkPage]
 	incidents    view[incidentsPage]
 	problem      view[problemPage]
+	fence        view[fencePage]
+	docket       view[docketPage]
+	decisions    view[decisionsPage]
+	queue        view[queuePage]
+	exceptions   view[exceptionsPage]
+	signIn       view[signInPage]
 }
 
 func parseViews(static assets) views {
@@ -66,6 +75,12 @@ func parseViews(static assets) views {
 		check:        parseView[checkPage](base, "check"),
 		incidents:    parseView[incidentsPage](base, "incidents"),
 		problem:      parseView[problemPage](base, "problem"),
+		fence:        parseView[fencePage](base, "fence"),
+		docket:       parseView[docketPage](base, "docket"),
+		decisions:    parseView[decisionsPage](base, "decisions"),
+		queue:        parseView[queuePage](base, "queue"),
+		exceptions:   parseView[exceptionsPage](base, "exceptions"),
+		signIn:       parseView[signInPage](base, "signin"),
 	}
 }
 

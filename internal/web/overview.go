@@ -12,6 +12,7 @@ import (
 type overviewPage struct {
 	layout
 	Head        crateHead
+	Fences      []fenceCard
 	Chips       []chip
 	Worst       []checkRow // the rows that a reader should know of first
 	SecurityURL string
@@ -35,13 +36,14 @@ func (s *site) overview(w http.ResponseWriter, r *http.Request) error {
 	if err != nil || moved {
 		return err
 	}
-	page := overviewPage{layout: s.layout(tabTitle(sub, tabOverview))}
-	if page.Head, err = s.head(r.Context(), sub, tabOverview); err != nil {
+	page := overviewPage{layout: s.layout(r, tabTitle(sub, tabOverview))}
+	if page.Head, err = s.head(r, sub, tabOverview); err != nil {
 		return err
 	}
 	security := s.ofKind(sub.states, true)
 	page.Canonical = s.BaseURL + sub.address(tabOverview)
 	page.Pending = s.due(sub.states)
+	page.Fences = s.cards(r, sub.crate.Name, sub.release.Version)
 	page.Chips = chips(security)
 	page.Worst = slices.DeleteFunc(s.rows(security), func(row checkRow) bool { return row.Run == nil || row.Plain() })
 	page.SecurityURL = sub.address(tabSecurity)

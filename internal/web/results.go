@@ -13,12 +13,13 @@ import (
 type resultsPage struct {
 	layout
 	Head      crateHead
+	Fences    []fenceCard
 	Security  bool
 	Chips     []chip
 	Incidents []incident
 	Rows      []checkRow
 	Missing   []string // checks that have no run on this release yet
-	Policy    *policy
+	Policy    *securityPolicy
 	JSON      string
 }
 
@@ -41,13 +42,14 @@ func (s *site) showResults(w http.ResponseWriter, r *http.Request, tab string) e
 	if err != nil || moved {
 		return err
 	}
-	page := resultsPage{layout: s.layout(tabTitle(sub, tab)), Security: tab == tabSecurity}
-	if page.Head, err = s.head(r.Context(), sub, tab); err != nil {
+	page := resultsPage{layout: s.layout(r, tabTitle(sub, tab)), Security: tab == tabSecurity}
+	if page.Head, err = s.head(r, sub, tab); err != nil {
 		return err
 	}
 	states := s.ofKind(sub.states, page.Security)
 	page.Canonical = s.BaseURL + sub.address(tab)
 	page.Pending = s.due(sub.states)
+	page.Fences = s.cards(r, sub.crate.Name, sub.release.Version)
 	page.Rows = s.rows(states)
 	if err := s.remember(r.Context(), page.Rows, states, sub.release.ID); err != nil {
 		return err
@@ -57,7 +59,7 @@ func (s *site) showResults(w http.ResponseWriter, r *http.Request, tab string) e
 	page.JSON = "/api/v1" + releaseURL(sub.release) + "/check-runs"
 	if page.Security {
 		page.Missing = s.missing(states)
-		if page.Policy, err = s.policy(r.Context(), sub); err != nil {
+		if page.Policy, err = s.securityPolicy(r.Context(), sub); err != nil {
 			return err
 		}
 		if page.Incidents, err = s.incidentsOf(r.Context(), sub); err != nil {

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strconv"
 
+	"github.com/cratefence/cratefence/internal/gate"
 	"github.com/cratefence/cratefence/internal/store"
 )
 
@@ -16,6 +17,7 @@ type versionsPage struct {
 	Total    int
 	Newer    string // the address of the page before; "" on the first
 	Older    string // of the next; "" on the last
+	Fenced   bool   // rows say what the fence makes of them
 }
 
 type versionRow struct {
@@ -29,6 +31,7 @@ type versionRow struct {
 	Size      string
 	Yanked    bool
 	Speaks    bool // for the crate
+	Fence     *fenceCard
 }
 
 func (s *site) versions(w http.ResponseWriter, r *http.Request) error {
@@ -47,15 +50,16 @@ func (s *site) versions(w http.ResponseWriter, r *http.Request) error {
 		return fmt.Errorf("show page %d of the versions of %q: %w", number, sub.crate.Name, errNoPage)
 	}
 	to := min(from+most, len(releases))
-	page := versionsPage{layout: s.layout(tabTitle(sub, tabVersions)), Total: len(releases)}
+	page := versionsPage{layout: s.layout(r, tabTitle(sub, tabVersions)), Total: len(releases)}
 	page.Title = "versions of " + sub.crate.Name
 	page.Canonical = s.BaseURL + sub.address(tabVersions)
-	if page.Head, err = s.head(r.Context(), sub, tabVersions); err != nil {
+	if page.Head, err = s.head(r, sub, tabVersions); err != nil {
 		return err
 	}
 	if page.Versions, page.Pending, err = s.versionRows(r, sub, releases[from:to]); err != nil {
 		return err
 	}
+	page.Fenced = s.fenceRows(r, sub.crate.Name, page.Versions)
 	if number > 1 {
 		page.Newer = pageURL(sub.address(tabVersions), number-1)
 	}
@@ -87,6 +91,30 @@ func (s *site) versionRows(r *http.Request, sub subject, releases []store.Releas
 		})
 	}
 	return rows, due, nil
+}
+
+// fenceRows adds what the first policy that the reader may use makes of each
+// version; false when there is none.
+func (s *site) fenceRows(r *http.Request, name string, rows []versionRow) bool {
+	names := s.policies(r)
+	if len(names) == 0 {
+		return false
+	}
+	view, err := s.Fence.Gate.Crate(names[0], name)
+	if err != nil {
+		return false
+	}
+	states := map[string]gate.VersionView{}
+	for _, v := range view.Versions {
+		states[v.Version] = v
+	}
+	for i := range rows {
+		if v, ok := states[rows[i].Version]; ok {
+			card := s.decided(names[0], v.Decision)
+			rows[i].Fence = &card
+		}
+	}
+	return true
 }
 
 // pageNumber reads which page is asked for; whatever is no number is the first.

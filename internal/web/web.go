@@ -3,8 +3,9 @@
 // nothing from elsewhere. Every text of a crate, a check or a publisher is
 // taken to be hostile.
 //
-// It reads the store and changes nothing, but for asking that what has grown old
-// be looked at again (Config.Visited); it asks no other host and runs no check.
+// It reads the store and the gate, and asks no other host and runs no check. What
+// it changes it changes by ruling, in the name of who signed in; and it asks
+// that what has grown old be looked at again (Config.Visited).
 package web
 
 import (
@@ -56,6 +57,7 @@ type Config struct {
 	// Visited is told of checks about a crate whose answer is older than their
 	// RecheckVisited while somebody looks at it. It bounds itself. It may be nil.
 	Visited  func(ctx context.Context, checkName string, release store.ID) error
+	Fence    *Fence // nil: this server runs none
 	Registry string // as people call it: "crates.io"
 	BaseURL  string // under which the pages are reached, without a slash at the end; "" leaves canonical links out
 	Now      func() time.Time
@@ -89,7 +91,11 @@ func New(c Config) http.Handler {
 	mux := http.NewServeMux()
 	static.register(mux)
 	s.routes(mux)
-	return withHeaders(mux)
+	if c.Fence == nil {
+		return withHeaders(mux)
+	}
+	s.fenceRoutes(mux)
+	return withHeaders(s.known(ownPages(mux)))
 }
 
 func (s *site) routes(mux *http.ServeMux) {

@@ -29,8 +29,8 @@ const (
 // card already has.
 var ownTitle = regexp.MustCompile(`(?i)^\s*#[ \t]+security(?:[ \t]+policy)?[ \t#]*\r?\n`)
 
-// A policy is the card of a crate's security policy.
-type policy struct {
+// A securityPolicy is the card of a crate's security policy.
+type securityPolicy struct {
 	Found bool
 	// Waiting says why nothing is known; it is empty when something is.
 	Waiting    string
@@ -62,7 +62,7 @@ var sinceWords = map[string]string{
 	checks.PolicyAdded:   "It was added after this version was published.",
 }
 
-func (s *site) policy(ctx context.Context, sub subject) (*policy, error) {
+func (s *site) securityPolicy(ctx context.Context, sub subject) (*securityPolicy, error) {
 	kept, err := s.Results.CrateFacts(ctx, sub.crate.ID, checks.SecurityPolicyCheck.Name)
 	if errors.Is(err, store.ErrNotFound) {
 		return s.noPolicy(sub), nil
@@ -74,9 +74,9 @@ func (s *site) policy(ctx context.Context, sub subject) (*policy, error) {
 	if err := json.Unmarshal(kept.Facts, &facts); err != nil {
 		// The rest of the page does not depend on it.
 		s.Logger.ErrorContext(ctx, "read security policy", "crate", sub.crate.Name, "run", kept.RunID, "error", err)
-		return &policy{Waiting: "What is kept of it cannot be read."}, nil
+		return &securityPolicy{Waiting: "What is kept of it cannot be read."}, nil
 	}
-	p := &policy{
+	p := &securityPolicy{
 		Found:      facts.Found,
 		Truncated:  facts.Truncated,
 		Path:       clip(facts.Path, maxURL),
@@ -120,21 +120,21 @@ func (s *site) policyText(name, text string) (first, rest template.HTML) {
 
 // noPolicy says why nothing is known of a crate's policy, from where its check
 // stands on the release at hand.
-func (s *site) noPolicy(sub subject) *policy {
+func (s *site) noPolicy(sub subject) *securityPolicy {
 	name := checks.SecurityPolicyCheck.Name
 	i := slices.IndexFunc(sub.states, func(state store.CheckState) bool { return state.Check == name })
 	switch {
 	case i < 0:
-		return &policy{Waiting: "Nobody has looked for one yet."}
+		return &securityPolicy{Waiting: "Nobody has looked for one yet."}
 	case sub.states[i].Counts == nil:
-		return &policy{Waiting: "The check that looks for one has not reported yet."}
+		return &securityPolicy{Waiting: "The check that looks for one has not reported yet."}
 	}
 	tab := tabChecks
 	if s.security(name) {
 		tab = tabSecurity
 	}
 	title := cmp.Or(clip(sub.states[i].Counts.Report.Title, maxSentence), "Whether there is one could not be known")
-	return &policy{Waiting: title + ".", Details: sub.address(tab) + "#" + rowID(name)}
+	return &securityPolicy{Waiting: title + ".", Details: sub.address(tab) + "#" + rowID(name)}
 }
 
 // Host returns the host that a policy's link leads to.

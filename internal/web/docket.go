@@ -1,0 +1,313 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/cratefence/cratefence/internal/policy"
+	"github.com/cratefence/cratefence/internal/store"
+)
+
+// How much of the past a docket shows.
+const (
+	maxDecided = 50
+	maxEvents  = 100
+	maxPeople  = 50
+)
+
+// A docket is all that is known about a decision on a release under a policy,
+// and the forms by which people add to it.
+type docket struct {
+	Key      string // of its elements, on a page with several
+	Card     fenceCard
+	Policy   string
+	Crate    string
+	Version  string
+	Back     string // the page that shows it
+	After    store.ID
+	Rulings  []rulingLine
+	Excepted []exceptionLine
+	Asked    []askedLine
+	Past     []decidedLine
+	Rules    []string // that keep it back: an exception names one of them
+	Reader   reader
+	Open     bool // the form to decide is unfolded
+}
+
+type rulingLine struct {
+	Action    string
+	Reason    string
+	Author    string
+	Impartial bool
+	At        *moment
+}
+
+type askedLine struct {
+	Actor  string
+	Reason string
+	At     *moment
+}
+
+type decidedLine struct {
+	Mark    mark
+	Reasons []reason
+	At      *moment
+}
+
+// fillDocket reads what people and the gate decided.
+func (s *site) fillDocket(r *http.Request, d *docket) error {
+	ctx, c := r.Context(), s.clock()
+	d.Key, d.Reader = "d-"+d.Policy+"-"+d.Crate+"-"+d.Version, readerOf(r)
+	for _, why := range d.Card.Reasons {
+		if why.Mark != verdictMarks[policy.Allow] && !slices.Contains(d.Rules, why.Rule) {
+			d.Rules = append(d.Rules, why.Rule)
+		}
+	}
+	rulings, err := s.Fence.Records.Rulings(ctx, store.RulingQuery{Policy: d.Policy, Crate: d.Crate, Version: d.Version, Limit: maxPeople})
+	if err != nil {
+		return err
+	}
+	for i, one := range rulings {
+		if i == 0 {
+			d.After = one.ID
+		}
+		d.Rulings = append(d.Rulings, rulingLine{
+			Action: actionWords(one.Action), Reason: clip(one.Reason, maxMessage), Author: clip(one.Author, maxSentence), Impartial: one.Impartial, At: c.ago(one.At),
+		})
+	}
+	exceptions, err := s.Fence.Records.Exceptions(ctx, store.ExceptionQuery{Policy: d.Policy, Crate: d.Crate, Version: d.Version, Limit: maxPeople})
+	if err != nil {
+		return err
+	}
+	for _, one := range exceptions {
+		d.Excepted = append(d.Excepted, s.exceptionLine(one))
+	}
+	requests, err := s.Fence.Records.ReviewRequests(ctx, store.ReviewQuery{Policy: d.Policy, Crate: d.Crate, Version: d.Version, Limit: maxPeople})
+	if err != nil {
+		return err
+	}
+	for _, one := range requests {
+		d.Asked = append(d.Asked, askedLine{Actor: clip(one.Actor, maxSentence), Reason: clip(one.Reason, maxMessage), At: c.ago(one.At)})
+	}
+	past, err := s.Fence.Records.Decisions(ctx, store.DecisionQuery{Policy: d.Policy, Crate: d.Crate, Version: d.Version, History: true, Limit: maxDecided})
+	if err != nil {
+		return err
+	}
+	for _, one := range past {
+		shown := s.decided(one.Policy, one.Decision)
+		d.Past = append(d.Past, decidedLine{Mark: shown.Mark, Reasons: shown.Reasons, At: c.ago(one.At)})
+	}
+	return nil
+}
+
+func actionWords(a policy.Action) string {
+	switch a {
+	case policy.ActAllow:
+		return "allowed it"
+	case policy.ActKeep:
+		return "looked at it and kept it as it was"
+	case policy.ActBlock:
+		return "blocked it"
+	case policy.ActRevoke:
+		return "revoked it"
+	}
+	return "decided otherwise than this program knows"
+}
+
+// A docketPage is what the short link of a refused download leads to.
+type docketPage struct {
+	layout
+	Docket docket
+	Line   lineCase
+	Events []lineEvent
+	Page   string // of the release; "" when it was never taken in
+}
+
+var codePattern = regexp.MustCompile(`^[0-9a-z]{4,32}$`)
+
+func (s *site) docket(w http.ResponseWriter, r *http.Request) error {
+	code := r.PathValue("code")
+	if !codePattern.MatchString(code) {
+		return fmt.Errorf("show decision %q: %w", clip(code, maxName), errNoPage)
+	}
+	record, err := s.Fence.Records.DecisionByCode(r.Context(), code)
+	if err != nil {
+		return err
+	}
+	if err := s.mayUse(r, record.Policy); err != nil {
+		return err
+	}
+	page := docketPage{layout: s.layout(r, record.Crate+" "+record.Version+" at the fence")}
+	page.Docket = docket{Policy: record.Policy, Crate: record.Crate, Version: record.Version, Back: "/r/" + code, Open: true}
+	page.Docket.Card = s.nowOr(record)
+	page.Docket.Card.Case = page.Docket.Back
+	if err := s.fillDocket(r, &page.Docket); err != nil {
+		return err
+	}
+	if page.Line, err = s.lineCase(r, record.Crate, record.Version, page.Docket.Back); err != nil {
+		return err
+	}
+	if page.Events, err = s.lineEvents(r.Context(), record.Crate, record.Version); err != nil {
+		return err
+	}
+	switch release, err := s.Catalogue.Release(r.Context(), record.Crate, record.Version); {
+	case err == nil:
+		page.Page = releaseURL(release)
+	case !errors.Is(err, store.ErrNotFound):
+		return err
+	}
+	if page.Docket.Card.Pending {
+		page.Pending = 1
+	}
+	return show(s.views.docket, w, r, page)
+}
+
+// nowOr is the decision as of now, or the recorded one where the gate knows no
+// such version.
+func (s *site) nowOr(record store.DecisionRecord) fenceCard {
+	if view, v, ok := s.version(record.Policy, record.Crate, record.Version); ok {
+		return s.card(record.Policy, view, v)
+	}
+	c := s.decided(record.Policy, record.Decision)
+	c.Closed = true
+	return c
+}
+
+// A fencePage is the Fence tab of a release: a docket for each policy, and what
+// happened to its index lines.
+type fencePage struct {
+	layout
+	Head    crateHead
+	Dockets []docket
+	Line    lineCase
+	Events  []lineEvent
+	JSON    string
+}
+
+func (s *site) fenceTab(w http.ResponseWriter, r *http.Request) error {
+	sub, moved, err := s.find(w, r, tabFence)
+	if err != nil || moved {
+		return err
+	}
+	page := fencePage{layout: s.layout(r, tabTitle(sub, tabFence))}
+	page.Canonical = s.BaseURL + sub.address(tabFence)
+	page.JSON = "/api/v1" + releaseURL(sub.release) + "/decisions"
+	page.Pending = s.due(sub.states)
+	if page.Head, err = s.head(r, sub, tabFence); err != nil {
+		return err
+	}
+	for _, card := range s.cards(r, sub.crate.Name, sub.release.Version) {
+		d := docket{Card: card, Policy: card.Policy, Crate: sub.crate.Name, Version: sub.release.Version, Back: releaseURL(sub.release) + "/" + tabFence}
+		if err := s.fillDocket(r, &d); err != nil {
+			return err
+		}
+		page.Dockets = append(page.Dockets, d)
+	}
+	if page.Line, err = s.lineCase(r, sub.crate.Name, sub.release.Version, releaseURL(sub.release)+"/"+tabFence); err != nil {
+		return err
+	}
+	if page.Events, err = s.lineEvents(r.Context(), sub.crate.Name, ""); err != nil {
+		return err
+	}
+	return show(s.views.fence, w, r, page)
+}
+
+// A lineEvent is one thing that happened to a crate's lines.
+type lineEvent struct {
+	Version string
+	Text    string
+	Detail  string
+	At      *moment
+}
+
+var lineWords = map[store.LineChange]string{
+	store.LinePublished:  "was published",
+	store.LineYanked:     "was yanked upstream",
+	store.LineUnyanked:   "is no longer yanked upstream",
+	store.LineRewritten:  "has its line written otherwise; nothing changed that cargo resolves by",
+	store.LineEdited:     "had its dependencies, features or links changed; the line from before is served",
+	store.LineOtherBytes: "is offered with other bytes; they are never served",
+	store.LineRemoved:    "is in upstream's index no more",
+	store.LineReturned:   "is as it was first seen again",
+	store.LineAccepted:   "was accepted as upstream has it now",
+	store.LineHonoured:   "had its yank honoured",
+	store.FileGone:       "is not known upstream any more",
+	store.FileUnreadable: "has lines that cannot be read; they are left out",
+}
+
+// lineEvents are those of a crate, or of one of its versions and of the whole
+// file.
+func (s *site) lineEvents(ctx context.Context, name, version string) ([]lineEvent, error) {
+	events, err := s.Fence.Traces.LineEvents(ctx, store.IndexKey(name), 0, maxEvents)
+	if err != nil {
+		return nil, err
+	}
+	var shown []lineEvent
+	for _, e := range events {
+		if version != "" && e.Version != "" && e.Version != version {
+			continue
+		}
+		words, ok := lineWords[e.What]
+		if !ok {
+			words = "changed in a way that this program does not know: " + clip(string(e.What), maxName)
+		}
+		shown = append(shown, lineEvent{Version: clip(e.Version, maxName), Text: words, Detail: clip(e.Detail, maxSentence), At: s.clock().ago(e.At)})
+	}
+	return shown, nil
+}
+
+// A lineCase is what may be decided about a version's index line.
+type lineCase struct {
+	Crate, Version string
+	Back           string
+	Trouble        string // in words; "" for none
+	Accepted       string
+	Offered        string
+	Digest         string // of the offered line, as the form sends it back
+	Yanked         bool   // and its yank may be honoured
+	Reader         reader
+}
+
+func (s *site) lineCase(r *http.Request, name, version, back string) (lineCase, error) {
+	line := lineCase{Crate: name, Version: version, Back: back, Reader: readerOf(r)}
+	file, records, err := s.Fence.Traces.IndexFile(r.Context(), store.IndexKey(name))
+	if errors.Is(err, store.ErrNotFound) {
+		return line, nil
+	}
+	if err != nil {
+		return lineCase{}, err
+	}
+	i := slices.IndexFunc(records, func(one store.LineRecord) bool { return one.Version == version })
+	if i < 0 {
+		return line, nil
+	}
+	record := records[i]
+	line.Yanked = record.Yanked && !record.YankedAt.IsZero() && record.HonouredAt.Before(record.YankedAt)
+	switch record.Trouble {
+	case policy.LineChanged:
+		line.Trouble = "Upstream changed what this version depends on. The line from before is served until somebody accepts the new one."
+		line.Accepted, line.Offered = clip(acceptedLine(file, version), maxSnippet), clip(string(record.Offered), maxSnippet)
+		line.Digest = lineDigest(record.Offered)
+	case policy.LineOtherBytes:
+		line.Trouble = "Upstream names other bytes for this version than were first seen. They are never served."
+		line.Offered = clip(string(record.Offered), maxSnippet)
+	case policy.LineRemoved:
+		line.Trouble = "Upstream's index has this version no more. Nothing of it is served."
+	}
+	return line, nil
+}
+
+// AfterText is the ruling that the reader sees, for a form.
+func (d docket) AfterText() string { return strconv.FormatInt(int64(d.After), 10) }
+
+// Keeps reports whether the release is kept back.
+func (c fenceCard) Keeps() bool { return c.Verdict != policy.Allow && !c.Observed }
+
+// Class names the card's state in the style sheet.
+func (c fenceCard) Class() string { return strings.ReplaceAll(c.Mark.Word, " ", "-") }
