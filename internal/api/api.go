@@ -105,6 +105,7 @@ func (s *server) routes(mux *http.ServeMux) huma.API {
 	s.crateRoutes(routes)
 	s.checkRoutes(routes)
 	s.publishRoutes(routes)
+	s.policyRoutes(routes)
 	s.decisionRoutes(routes)
 	s.rulingRoutes(routes)
 	s.exceptionRoutes(routes)

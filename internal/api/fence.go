@@ -7,6 +7,7 @@ import (
 
 	"github.com/cratefence/cratefence/internal/auth"
 	"github.com/cratefence/cratefence/internal/gate"
+	"github.com/cratefence/cratefence/internal/policy"
 	"github.com/cratefence/cratefence/internal/ruling"
 	"github.com/cratefence/cratefence/internal/store"
 )
@@ -15,6 +16,7 @@ import (
 type Gate interface {
 	// Policies returns the names of the policies in force, in order.
 	Policies() []string
+	Policy(name string) (*policy.Policy, bool)
 	// Crate returns every version of a crate under a policy. It wraps
 	// gate.ErrUnknown when nothing is known of the crate.
 	Crate(policy, name string) (gate.CrateView, error)

@@ -64,6 +64,8 @@ func (s *site) fenceRoutes(mux *http.ServeMux) {
 		"GET /decisions":                     s.decisions,
 		"GET /queue":                         s.queue,
 		"GET /exceptions":                    s.exceptions,
+		"GET /policy":                        s.policyList,
+		"GET /policy/{policy}":               s.policyDoc,
 		"GET /signin":                        s.signIn,
 		"POST /signin":                       s.enter,
 		"POST /signout":                      s.leave,

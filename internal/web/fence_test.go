@@ -35,7 +35,7 @@ func as(h http.Handler, secret, method, path string, form url.Values) *httptest.
 
 // fencePages are the pages of a fence, beside those that are there without.
 var fencePages = []string{
-	"/decisions", "/decisions?state=held", "/decisions?policy=strict", "/decisions?state=revoked", "/queue", "/queue?policy=strict", "/exceptions", "/signin",
+	"/decisions", "/decisions?state=held", "/decisions?policy=strict", "/decisions?state=revoked", "/queue", "/queue?policy=strict", "/exceptions", "/signin", "/policy", "/policy/default", "/policy/strict",
 	"/r/c0de1", "/r/c0de4", "/r/c0de5", "/crates/arrayview/fence", "/crates/arrayview/0.3.9/fence", "/crates/quiet-crate/fence", "/crates/tampered/fence",
 }
 
@@ -113,7 +113,7 @@ func TestPoliciesOfOthersAreNotSeen(t *testing.T) {
 	if secret.Policy != "secret" {
 		t.Fatal("the fixture changed")
 	}
-	for _, path := range []string{"/r/" + secret.Code, "/decisions?policy=secret", "/queue?policy=secret", "/exceptions?policy=secret", "/decisions?policy=none"} {
+	for _, path := range []string{"/r/" + secret.Code, "/decisions?policy=secret", "/queue?policy=secret", "/exceptions?policy=secret", "/decisions?policy=none", "/policy/secret", "/policy/none"} {
 		if w := as(h, "", "GET", path, nil); w.Code != 404 {
 			t.Errorf("GET %s = %d, want 404", path, w.Code)
 		}

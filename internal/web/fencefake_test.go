@@ -237,19 +237,50 @@ func (f *fakeFence) decide(policyName, name string, v gate.VersionView) {
 	}
 }
 
+// policyFile has a policy for everybody, one that observes, and one that is for
+// some alone.
+const policyFile = `
+[policy.default]
+preset = "medium"
+baseline = 2026-11-01
+
+[[policy.default.rule]]
+name = "night"
+when = 'release.kind == "new-major" && yanks_around > 0'
+verdict = "hold"
+text = "a new major version amid yanks"
+
+[[policy.default.crate]]
+pattern = "acme-*"
+publishers = ["github:acme"]
+
+[policy.strict]
+preset = "high"
+mode = "observe"
+
+[policy.secret]
+preset = "high"
+`
+
 // fenced is everything, behind a fence: held, quarantined, waived, observed,
 // an edited line, a yank that is kept back.
 func fenced() (*fake, *fakeFence) {
 	catalogue := everything()
-	high := policy.Presets()[2].Policy()
 	f := &fakeFence{
-		policies: map[string]*policy.Policy{"default": policy.Default().Policy("default"), "strict": high, "secret": high},
+		policies: map[string]*policy.Policy{},
 		views:    map[string]gate.CrateView{}, files: map[string]store.IndexFile{}, lines: map[string][]store.LineRecord{},
 		tokens: map[string]auth.Identity{
 			"alices": {Token: "alice", Scopes: []string{auth.ScopeRead, auth.ScopeDecide}},
 			"cis":    {Token: "ci", Scopes: []string{auth.ScopeFetch}},
 			"bobs":   {Token: "bob", Scopes: []string{auth.ScopeDecide}},
 		},
+	}
+	set, err := policy.Parse([]byte(policyFile))
+	if err != nil {
+		panic(err)
+	}
+	for _, p := range set.Policies() {
+		f.policies[p.Name] = p
 	}
 	until := now.Add(7*24*time.Hour - 9*time.Minute)
 	f.decide("default", "arrayview", gate.VersionView{Version: "0.3.10", TakenIn: true, Yanked: true, Decision: policy.Decision{

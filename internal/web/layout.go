@@ -57,6 +57,8 @@ type views struct {
 	queue        view[queuePage]
 	exceptions   view[exceptionsPage]
 	signIn       view[signInPage]
+	policies     view[policiesPage]
+	policy       view[policyPage]
 }
 
 func parseViews(static assets) views {
@@ -81,6 +83,8 @@ func parseViews(static assets) views {
 		queue:        parseView[queuePage](base, "queue"),
 		exceptions:   parseView[exceptionsPage](base, "exceptions"),
 		signIn:       parseView[signInPage](base, "signin"),
+		policies:     parseView[policiesPage](base, "policies"),
+		policy:       parseView[policyPage](base, "policy"),
 	}
 }
 
