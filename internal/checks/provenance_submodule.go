@@ -12,20 +12,24 @@ import (
 // submoduleFindings tells of what is not known of submodules: files of one that
 // could not be read, and commits that may be anybody's.
 func (p *provenanceReport) submoduleFindings(r *provenance.Result) {
+	const most = 10 // a repository has as many as it likes
 	uncompared := p.facts.Files[provenance.Uncompared]
-	for _, link := range r.Submodules {
-		switch {
-		case link.Err != nil:
+	for i, link := range r.Submodules {
+		if link.Err != nil {
 			uncompared -= link.Files
+		}
+		switch {
+		case i >= most:
+		case link.Err != nil:
 			p.unsettled = append(p.unsettled, p.unreadSubmodule(link))
 		case link.ReachErr != nil || !link.Reach.Grade.Owned():
 			p.unsettled = append(p.unsettled, p.unreachedSubmodule(link))
 		}
 	}
-	if n := uncompared; n > 0 { // a path that leads out of a submodule is in no repository
+	if uncompared > 0 { // a path that leads out of a submodule is in no repository
 		p.unsettled = append(p.unsettled, &noSource{
 			Reason:  "submodule-uncompared",
-			Message: fmt.Sprintf("%s %s where a link leads out of a submodule of %s", counted(n, "file"), verb(n, "stands", "stand"), p.repositoryName()),
+			Message: fmt.Sprintf("%s %s where a link leads out of a submodule of %s", counted(uncompared, "file"), verb(uncompared, "stands", "stand"), p.repositoryName()),
 			Help:    "Keep links within the repository that they stand in.",
 		})
 	}

@@ -183,6 +183,29 @@ func TestFindReach(t *testing.T) {
 	}
 }
 
+// What another repository pins may be of any age, and no tag is named for it.
+func TestFindReachOfAnyAge(t *testing.T) {
+	h := &history{parents: forked, refs: []string{"HEAD c refs/heads/main", "refs/heads/main c", "refs/tags/1 b"}}
+	tests := []struct {
+		commit string
+		want   Grade
+		asked  []string
+	}{
+		{"b", GradeTag, []string{"refs HEAD", "refs refs/heads/"}},
+		{"a", GradeDefaultBranch, []string{"refs HEAD", "refs refs/heads/", "walk from 1"}},
+	}
+	for _, test := range tests {
+		h.asked = nil
+		got, err := FindReach(t.Context(), h, "https://example.com/o/r", letter(test.commit), "", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(test.asked, h.asked); got.Grade != test.want || diff != "" {
+			t.Errorf("%s is graded %s, want %s; asked (-want +got):\n%s", test.commit, got.Grade, test.want, diff)
+		}
+	}
+}
+
 func TestVersionTags(t *testing.T) {
 	got := strings.Join(versionTags("lexical-util", "1.0.6+build"), "\n")
 	for _, want := range []string{
