@@ -162,8 +162,13 @@ func (j *judgement) notableVersion(i int, v *verdict) bool {
 	return v.decision.State != policy.Grandfathered && (j.e.record(line) != nil || j.e.release(line) != nil)
 }
 
-// record has a decision recorded, unless it is the one recorded last.
+// record has a decision recorded, unless it is the one recorded last. What is
+// decided while the gate is blind says more of it than of the release, and is made
+// anew afterwards.
 func (g *Gate) record(q *inquiry, i int, v *verdict) {
+	if !q.blind.IsZero() {
+		return
+	}
 	ev := &v.evidence
 	g.records.add(store.DecisionRecord{
 		Code: g.code(q.r, ev), Policy: q.r.Name,

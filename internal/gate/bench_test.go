@@ -1,0 +1,298 @@
+package gate
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/klauspost/compress/gzip"
+
+	"github.com/cratefence/cratefence/internal/cratetest"
+	"github.com/cratefence/cratefence/internal/index"
+	"github.com/cratefence/cratefence/internal/policy"
+	"github.com/cratefence/cratefence/internal/store"
+)
+
+// wholeIndex is an index whose files are those most asked for.
+func wholeIndex(tb testing.TB, crates, versions int) *cratetest.WholeIndex {
+	tb.Helper()
+	x, err := cratetest.NewWholeIndex(cratetest.IndexSpec{Crates: crates, Versions: versions, End: day})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return x
+}
+
+// benchGate is a gate with a thousand crates of the sizes that the most used have.
+func benchGate(b *testing.B) (*Gate, *cratetest.WholeIndex) {
+	x := wholeIndex(b, 1000, 90_000)
+	f := newFakeStore()
+	for i := range x.Len() {
+		f.put(x.Name(i), day, strings.Split(strings.TrimSuffix(string(x.File(i)), "\n"), "\n")...)
+	}
+	g, _ := open(b, f)
+	return g, x
+}
+
+func BenchmarkIndex(b *testing.B) {
+	g, x := benchGate(b)
+	keys := make([]string, x.Len())
+	for i := range keys {
+		keys[i] = store.IndexKey(x.Name(i))
+		if _, err := g.Index("default", keys[i]); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportAllocs()
+	b.ResetTimer()
+	b.RunParallel(func(pb *testing.PB) {
+		for i := 0; pb.Next(); i++ {
+			if _, err := g.Index("default", keys[i%len(keys)]); err != nil {
+				b.Error(err)
+			}
+		}
+	})
+}
+
+// BenchmarkView makes views from nothing, of every crate in turn.
+func BenchmarkView(b *testing.B) {
+	g, x := benchGate(b)
+	r := g.all()[0]
+	var bytes int64
+	b.ReportAllocs()
+	b.ResetTimer()
+	for i := 0; i < b.N; i++ {
+		s := g.crates.get(store.IndexKey(x.Name(i % x.Len())))
+		v, err := g.makeView(r, s, day)
+		if err != nil {
+			b.Fatal(err)
+		}
+		bytes += int64(v.served.Size)
+	}
+	b.SetBytes(bytes / int64(b.N))
+}
+
+func BenchmarkAdmit(b *testing.B) {
+	g, x := benchGate(b)
+	entries := map[string][]index.Entry{}
+	for _, young := range []bool{false, true} {
+		name := "old"
+		if young {
+			name = "young"
+		}
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				name := x.Name(i % 200)
+				list := entries[name]
+				if list == nil {
+					l, err := g.pages.read(g.crates.get(store.IndexKey(name)).entry.Load())
+					if err != nil {
+						b.Fatal(err)
+					}
+					list = l.entries
+					entries[name] = list
+				}
+				e := &list[0]
+				if young {
+					e = &list[len(list)-1]
+				}
+				if _, err := g.Admit(b.Context(), "default", name, e.Vers, e.Cksum); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkPack is what the level of compression was chosen by.
+func BenchmarkPack(b *testing.B) {
+	x := wholeIndex(b, 100, 9_000)
+	for level := 1; level <= 9; level++ {
+		b.Run(fmt.Sprint(level), func(b *testing.B) {
+			z, err := gzip.NewWriterLevel(nil, level)
+			if err != nil {
+				b.Fatal(err)
+			}
+			files := make([][]byte, x.Len())
+			for i := range files {
+				files[i] = x.File(i)
+			}
+			var in int64
+			var out counter
+			b.ResetTimer()
+			for i := 0; i < b.N; i++ {
+				file := files[i%len(files)]
+				z.Reset(&out)
+				if _, err := z.Write(file); err != nil {
+					b.Fatal(err)
+				}
+				if err := z.Close(); err != nil {
+					b.Fatal(err)
+				}
+				in += int64(len(file))
+			}
+			b.SetBytes(in / int64(b.N))
+			b.ReportMetric(float64(in)/float64(out), "ratio")
+		})
+	}
+}
+
+type counter int64
+
+func (c *counter) Write(p []byte) (int, error) { *c += counter(len(p)); return len(p), nil }
+
+// TestWholeIndex measures memory and time with an index of the real size. It
+// wants CRATEFENCE_WHOLE_INDEX to name a file, which it writes when it is not
+// there: run it once to write and once to measure, so that what writing takes is
+// not measured.
+func TestWholeIndex(t *testing.T) {
+	path := os.Getenv("CRATEFENCE_WHOLE_INDEX")
+	if path == "" {
+		t.Skip("CRATEFENCE_WHOLE_INDEX names no file")
+	}
+	if _, err := os.Stat(path); err != nil {
+		writeWholeIndex(t, path)
+		t.Skip("written; run again to measure")
+	}
+	policies := ""
+	for _, preset := range []string{"low", "medium", "high"} {
+		policies += fmt.Sprintf("[policy.%s]\npreset = %q\nbaseline = 2026-11-20\n", preset, preset)
+	}
+	set, err := policy.Parse([]byte(policies))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &fileStore{fakeStore: newFakeStore(), path: path}
+	start := time.Now()
+	g, err := Open(t.Context(), Config{Store: f, Policies: set, Checks: map[string]int{"archive": 1}, Now: func() time.Time { return day }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("opened %d crates in %s; %s", g.Health().Crates, time.Since(start).Round(time.Millisecond), memory(t))
+	for _, p := range g.Policies() {
+		start := time.Now()
+		var own, bytes int
+		for _, key := range g.crates.keys(func(*slot) bool { return true }) {
+			s, err := g.Index(p, key)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if e := g.crates.get(key).entry.Load(); &s.Gzip[0] != &e.body[0] {
+				own++
+				bytes += len(s.Gzip)
+			}
+		}
+		t.Logf("looked at all under %s in %s: %d files of its own, %d MB; %s", p, time.Since(start).Round(time.Millisecond), own, bytes>>20, memory(t))
+	}
+}
+
+// memory reads what the process takes, before and after what it can do without is
+// given back.
+func memory(t *testing.T) string {
+	before := rss(t)
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	heap := m.HeapAlloc
+	debug.FreeOSMemory()
+	runtime.ReadMemStats(&m)
+	return fmt.Sprintf("RSS %s, heap %d MB; live %d MB, RSS then %s", before, heap>>20, m.HeapAlloc>>20, rss(t))
+}
+
+func rss(t *testing.T) string {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		t.Skip("there is no /proc here")
+	}
+	_, rest, _ := strings.Cut(string(status), "VmRSS:")
+	line, _, _ := strings.Cut(rest, "\n")
+	var kb int
+	if _, err := fmt.Sscan(line, &kb); err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("%d MB", kb>>10)
+}
+
+// fileStore has its index files in one file: for each its name, its size and its
+// gzip bytes.
+type fileStore struct {
+	*fakeStore
+	path string
+}
+
+func writeWholeIndex(t *testing.T, path string) {
+	x, err := cratetest.NewWholeIndex(cratetest.RealSize)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := bufio.NewWriter(out)
+	var raw []byte
+	for i := range x.Len() {
+		raw = x.AppendFile(raw[:0], i)
+		zipped, err := pack(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		head := binary.AppendUvarint(nil, uint64(len(x.Name(i))))
+		head = append(head, x.Name(i)...)
+		head = binary.AppendUvarint(head, uint64(len(raw)))
+		head = binary.AppendUvarint(head, uint64(len(zipped)))
+		if _, err := w.Write(append(head, zipped...)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if err := out.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (f *fileStore) IndexFiles(_ context.Context, yield func(store.IndexFile) error) error {
+	in, err := os.Open(f.path)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	r := bufio.NewReader(in)
+	for {
+		n, err := binary.ReadUvarint(r)
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		name := make([]byte, n)
+		if _, err := io.ReadFull(r, name); err != nil {
+			return err
+		}
+		size, err := binary.ReadUvarint(r)
+		if err != nil {
+			return err
+		}
+		if n, err = binary.ReadUvarint(r); err != nil {
+			return err
+		}
+		file := store.IndexFile{Key: store.IndexKey(string(name)), Name: string(name), Size: int(size), Lines: make([]byte, n), FirstSeenAt: day, Imported: day}
+		if _, err := io.ReadFull(r, file.Lines); err != nil {
+			return err
+		}
+		if err := yield(file); err != nil {
+			return err
+		}
+	}
+}
