@@ -18,6 +18,7 @@ type subject struct {
 	crate   store.Crate
 	release store.Release
 	states  []store.CheckState
+	fences  []fenceCard // what becomes of the release, by policy
 	// speaks: the release speaks for the crate. The page's address may still name
 	// its version.
 	speaks bool
@@ -38,6 +39,7 @@ func (s *site) find(w http.ResponseWriter, r *http.Request, tab string) (sub sub
 	if err != nil {
 		return subject{}, false, err
 	}
+	sub.fences = s.cards(r, sub.crate.Name, sub.release.Version)
 	address := sub.address(tab)
 	if r.URL.Path == address {
 		return sub, false, nil
@@ -151,6 +153,8 @@ func (s *site) head(r *http.Request, sub subject, current string) (crateHead, er
 			continue
 		case t.tab == tabFence && s.Fence == nil:
 			continue
+		case t.tab == tabFence:
+			item.Badge = worst(sub.fences)
 		}
 		h.Tabs = append(h.Tabs, item)
 	}

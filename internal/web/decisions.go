@@ -1,6 +1,8 @@
 package web
 
 import (
+	"cmp"
+	"context"
 	"net/http"
 	"net/url"
 	"slices"
@@ -49,21 +51,23 @@ type decisionRow struct {
 
 // A filter is what the list can be cut down to.
 type filter struct {
-	key     string
-	name    string
-	verdict policy.Verdict
-	state   policy.State
+	key      string
+	name     string
+	verdicts []policy.Verdict // that are asked for one by one; "" is every
+	state    policy.State
 }
+
+var every = []policy.Verdict{""}
 
 // filters are all there are; the first is for no choice.
 var filters = []filter{
-	{key: "", name: "kept back", verdict: policy.Hold},
-	{key: "held", state: policy.Held},
-	{key: "unknown", state: policy.Unknown},
-	{key: "quarantined", state: policy.Quarantined},
-	{key: "revoked", state: policy.Revoked},
-	{key: "waived", state: policy.Waived},
-	{key: "allowed", state: policy.Allowed},
+	{key: "", name: "kept back", verdicts: []policy.Verdict{policy.Hold, policy.Block}},
+	{key: "held", verdicts: every, state: policy.Held},
+	{key: "unknown", verdicts: every, state: policy.Unknown},
+	{key: "quarantined", verdicts: every, state: policy.Quarantined},
+	{key: "revoked", verdicts: every, state: policy.Revoked},
+	{key: "waived", verdicts: every, state: policy.Waived},
+	{key: "allowed", verdicts: every, state: policy.Allowed},
 }
 
 // maxCount is how far a page counts.
@@ -85,9 +89,7 @@ func (s *site) decisions(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	before, _ := strconv.ParseInt(q.Get("before"), 10, 64)
-	records, err := s.Fence.Records.Decisions(r.Context(), store.DecisionQuery{
-		Policy: policyName, Verdict: chosen.verdict, State: chosen.state, Before: store.ID(max(0, before)), Limit: most,
-	})
+	records, err := s.filtered(r.Context(), chosen, store.DecisionQuery{Policy: policyName, Before: store.ID(max(0, before)), Limit: most})
 	if err != nil {
 		return err
 	}
@@ -102,6 +104,21 @@ func (s *site) decisions(w http.ResponseWriter, r *http.Request) error {
 		page.First = decisionsURL(policyName, chosen.key, 0)
 	}
 	return show(s.views.decisions, w, r, page)
+}
+
+// filtered are the decisions that a filter lets through, newest first.
+func (s *site) filtered(ctx context.Context, f filter, q store.DecisionQuery) ([]store.DecisionRecord, error) {
+	var all []store.DecisionRecord
+	for _, verdict := range f.verdicts {
+		q.Verdict, q.State = verdict, f.state
+		some, err := s.Fence.Records.Decisions(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, some...)
+	}
+	slices.SortFunc(all, func(a, b store.DecisionRecord) int { return cmp.Compare(b.ID, a.ID) })
+	return all[:min(q.Limit, len(all))], nil
 }
 
 // stateChoices are the filters, and how many releases wait.

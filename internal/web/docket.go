@@ -202,7 +202,7 @@ func (s *site) fenceTab(w http.ResponseWriter, r *http.Request) error {
 	if page.Head, err = s.head(r, sub, tabFence); err != nil {
 		return err
 	}
-	for _, card := range s.cards(r, sub.crate.Name, sub.release.Version) {
+	for _, card := range sub.fences {
 		d := docket{Card: card, Policy: card.Policy, Crate: sub.crate.Name, Version: sub.release.Version, Back: releaseURL(sub.release) + "/" + tabFence}
 		if err := s.fillDocket(r, &d); err != nil {
 			return err

@@ -194,6 +194,9 @@ func (s *site) decided(policyName string, d policy.Decision) fenceCard {
 		}
 		c.Reasons = append(c.Reasons, reason{Mark: m, Text: clip(r.Text, maxSentence), Rule: clip(r.Rule, maxSentence), Until: s.clock().date(r.Until)})
 	}
+	if len(c.Reasons) == 1 && c.Until != nil {
+		c.Reasons[0].Until = nil // it is said of the whole
+	}
 	return c
 }
 
@@ -208,6 +211,23 @@ func (s *site) cards(r *http.Request, name, version string) []fenceCard {
 		}
 	}
 	return cards
+}
+
+// worst is the mark of the policy that keeps the most back.
+func worst(cards []fenceCard) *mark {
+	heaviest := []policy.Verdict{policy.Allow, policy.Hold, policy.Block}
+	var m *mark
+	most := -1
+	for i := range cards {
+		weight := slices.Index(heaviest, cards[i].Verdict)
+		if cards[i].Observed {
+			weight = 0
+		}
+		if weight > most {
+			m, most = &cards[i].Mark, weight
+		}
+	}
+	return m
 }
 
 // version finds a version at the gate. A crate that the gate cannot read is as

@@ -43,7 +43,7 @@ func (s *site) overview(w http.ResponseWriter, r *http.Request) error {
 	security := s.ofKind(sub.states, true)
 	page.Canonical = s.BaseURL + sub.address(tabOverview)
 	page.Pending = s.due(sub.states)
-	page.Fences = s.cards(r, sub.crate.Name, sub.release.Version)
+	page.Fences = sub.fences
 	page.Chips = chips(security)
 	page.Worst = slices.DeleteFunc(s.rows(security), func(row checkRow) bool { return row.Run == nil || row.Plain() })
 	page.SecurityURL = sub.address(tabSecurity)

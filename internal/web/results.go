@@ -49,7 +49,7 @@ func (s *site) showResults(w http.ResponseWriter, r *http.Request, tab string) e
 	states := s.ofKind(sub.states, page.Security)
 	page.Canonical = s.BaseURL + sub.address(tab)
 	page.Pending = s.due(sub.states)
-	page.Fences = s.cards(r, sub.crate.Name, sub.release.Version)
+	page.Fences = sub.fences
 	page.Rows = s.rows(states)
 	if err := s.remember(r.Context(), page.Rows, states, sub.release.ID); err != nil {
 		return err
