@@ -22,6 +22,7 @@ type cli struct {
 	Serve  serveCmd  `cmd:"" help:"Run the service: intake, checks, pages and API."`
 	Setup  setupCmd  `cmd:"" help:"Print or write the lines that have cargo use the fence."`
 	Submit submitCmd `cmd:"" help:"Hand a .crate file to a running service."`
+	Import importCmd `cmd:"" name:"import-index" help:"Take over a whole index, so that the fence works on day one."`
 	Token  tokenCmd  `cmd:"" help:"Create, list and revoke the tokens that let others write."`
 	Log    logCmd    `cmd:"" help:"Print the audit log: who wrote what, and when."`
 	Checks checksCmd `cmd:"" help:"List the built-in checks, or explain one."`

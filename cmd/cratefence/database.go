@@ -45,7 +45,7 @@ type database interface {
 // fenceStore is what the fence asks of either store.
 type fenceStore interface {
 	gate.Store
-	mirror.Store
+	mirror.ImportStore
 	ruling.Store
 	ruling.Lines
 	registry.FetchStore
@@ -54,6 +54,7 @@ type fenceStore interface {
 	web.Traces
 	api.Traces
 
+	EndImport(ctx context.Context, baselines []store.Baseline, audit store.AuditEntry) error
 	CloseExpired(ctx context.Context, now time.Time) ([]store.Exception, error)
 	PruneGateEvents(ctx context.Context, before time.Time) error
 }
