@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/cratefence/cratefence/internal/crate"
 	"github.com/cratefence/cratefence/internal/policy"
 	"github.com/cratefence/cratefence/internal/store"
 )
@@ -81,22 +80,4 @@ func (j *judgement) tell() CrateView {
 		view.Versions = append(view.Versions, version)
 	}
 	return view
-}
-
-// Checksum returns the first-seen checksum of a version, by its exact spelling.
-func (g *Gate) Checksum(name, version string) (crate.Checksum, bool) {
-	s := g.crates.get(store.IndexKey(name))
-	if s == nil || s.entry.Load() == nil {
-		return crate.Checksum{}, false
-	}
-	e := s.entry.Load()
-	l, err := g.pages.read(e)
-	if err != nil {
-		return crate.Checksum{}, false
-	}
-	i, ok := l.find(e, name, version)
-	if !ok {
-		return crate.Checksum{}, false
-	}
-	return l.entries[i].Cksum, true
 }

@@ -21,17 +21,11 @@ type inquiry struct {
 	l      *lines
 	now    time.Time
 	blind  time.Time
-	judged []*verdict // by line; nil for one that was not asked for yet
-	leans  []lean
-	until  time.Time // when time alone may change an answer; zero is never
+	judged []*verdict       // by line; nil for one that was not asked for yet
+	leans  map[*slot]*entry // other crates that it rests on, as they are now
+	until  time.Time        // when time alone may change an answer; zero is never
 	// states: the states of dependencies are told, too. No policy asks for them.
 	states bool
-}
-
-// A lean is another crate that an inquiry rests on, as it was then.
-type lean struct {
-	slot  *slot
-	entry *entry
 }
 
 // A verdict is what was made of a line.
@@ -45,7 +39,7 @@ func (g *Gate) inquire(r *regime, e *entry, now time.Time) (*inquiry, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &inquiry{g: g, r: r, e: e, l: l, now: now, blind: g.blind(now), judged: make([]*verdict, len(l.entries))}, nil
+	return &inquiry{g: g, r: r, e: e, l: l, now: now, blind: g.blind(now), judged: make([]*verdict, len(l.entries)), leans: map[*slot]*entry{}}, nil
 }
 
 // evidence is all that is known of the release of a line.
@@ -138,8 +132,15 @@ func (q *inquiry) measures(i int) (list []index.Entry, at int) {
 		}
 		list = append(list, q.l.entries[j])
 	}
+	if cut := at - maxMeasures; cut > 0 {
+		list, at = list[cut:], at-cut
+	}
 	return list, at
 }
+
+// maxMeasures bounds how many lines before it a line is measured by. The crate with
+// the most versions has some thousands.
+const maxMeasures = 1000
 
 // settled reports whether a line was there before the baseline, or when its crate
 // was first looked at where there is no baseline, and nothing speaks against it.
@@ -166,7 +167,10 @@ func (q *inquiry) dependency(d index.DepChange) policy.NewDependency {
 	}
 	s := q.g.crates.put(store.IndexKey(d.Crate), &slot{})
 	e := s.entry.Load()
-	q.leans = append(q.leans, lean{s, e})
+	if known, ok := q.leans[s]; ok {
+		e = known // one inquiry sees one state of the world
+	}
+	q.leans[s] = e
 	if e == nil || e.name != d.Crate {
 		return dep
 	}

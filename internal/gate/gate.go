@@ -149,7 +149,7 @@ type Health struct {
 func (g *Gate) Health() Health {
 	waiting, lost := g.records.count()
 	return Health{
-		Crates:     g.crates.len(),
+		Crates:     len(g.crates.keys(func(s *slot) bool { return s.entry.Load() != nil })),
 		Heard:      time.UnixMilli(g.heard.Load()).UTC(),
 		Blind:      !g.blind(g.Now()).IsZero(),
 		Unrecorded: waiting,

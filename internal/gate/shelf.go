@@ -47,17 +47,6 @@ func (s *shelf[T]) put(key string, t *T) *T {
 	return t
 }
 
-func (s *shelf[T]) len() int {
-	n := 0
-	for i := range s.parts {
-		p := &s.parts[i]
-		p.RLock()
-		n += len(p.byKey)
-		p.RUnlock()
-	}
-	return n
-}
-
 // keys returns the keys of those that pick wants. It calls pick under the lock of
 // a part, so pick is quick.
 func (s *shelf[T]) keys(pick func(*T) bool) []string {

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -27,9 +28,11 @@ type Served struct {
 type view struct {
 	slot   *slot
 	entry  *entry
-	leans  []lean
+	leans  map[*slot]*entry
 	blind  time.Time
-	until  time.Time // when time alone may change it; zero is never
+	until  time.Time   // when time alone may change it; zero is never
+	notes  []GuardNote // of the yank guard
+	bad    int         // lines that are left out
 	served Served
 }
 
@@ -38,8 +41,8 @@ func (v *view) stands(g *Gate, now time.Time) bool {
 	if v == nil || v.slot.entry.Load() != v.entry || !v.until.IsZero() && !now.Before(v.until) || !v.blind.Equal(g.blind(now)) {
 		return false
 	}
-	for i := range v.leans {
-		if v.leans[i].slot.entry.Load() != v.leans[i].entry {
+	for s, e := range v.leans {
+		if s.entry.Load() != e {
 			return false
 		}
 	}
@@ -86,6 +89,7 @@ func (g *Gate) look(r *regime, key string, now time.Time) (*view, error) {
 	if old != nil && old.served.ETag == v.served.ETag {
 		v.served = old.served
 	}
+	g.announce(r, old, v)
 	p.view.Store(v)
 	return v, nil
 }
@@ -106,7 +110,21 @@ func (g *Gate) makeView(r *regime, s *slot, now time.Time) (*view, error) {
 	if err != nil {
 		return nil, fmt.Errorf("serve %q: %w", e.key, err)
 	}
-	return &view{slot: s, entry: e, leans: q.leans, blind: q.blind, until: q.until, served: served}, nil
+	return &view{slot: s, entry: e, leans: q.leans, blind: q.blind, until: q.until, notes: j.notes, bad: j.l.bad, served: served}, nil
+}
+
+// announce logs what an operator has to know of a new view: yanks that are kept
+// back or took the newest version, and lines that cannot be served.
+func (g *Gate) announce(r *regime, old, v *view) {
+	log := g.Log.With("crate", v.entry.name, "policy", r.Name)
+	for _, note := range v.notes {
+		if (note.Kept || note.Newest) && (old == nil || !slices.Contains(old.notes, note)) {
+			log.Warn("yank guard", "version", note.Version, "note", note.Text())
+		}
+	}
+	if old == nil && v.bad > 0 {
+		log.Warn("index lines are left out", "lines", v.bad)
+	}
 }
 
 // serve writes the file: upstream's bytes, where nothing differs.
