@@ -26,6 +26,7 @@ type cli struct {
 	Token  tokenCmd  `cmd:"" help:"Create, list and revoke the tokens that let others write."`
 	Log    logCmd    `cmd:"" help:"Print the audit log: who wrote what, and when."`
 	Checks checksCmd `cmd:"" help:"List the built-in checks, or explain one."`
+	Policy policyCmd `cmd:"" help:"Explain policies, and check a policy file."`
 	Demo   demoCmd   `cmd:"" help:"Start a small registry, publish crates to it and show what is found."`
 }
 

@@ -53,7 +53,7 @@ func briefly(d Decision) brief {
 	for _, r := range d.Reasons {
 		rule := fmt.Sprintf("%s %s", r.Verdict, r.Rule)
 		if !r.Until.IsZero() {
-			rule += " +" + formatDuration(r.Until.Sub(published))
+			rule += " +" + FormatDuration(r.Until.Sub(published))
 		}
 		b.Rules = append(b.Rules, rule)
 	}

@@ -37,7 +37,7 @@ func parseDuration(s string) (time.Duration, error) {
 			return 0, errDuration
 		}
 		if time.Duration(n) > (maxDuration-total)/unit {
-			return 0, fmt.Errorf("want at most %s", formatDuration(maxDuration))
+			return 0, fmt.Errorf("want at most %s", FormatDuration(maxDuration))
 		}
 		total += time.Duration(n) * unit
 		rest = rest[digits+1:]
@@ -47,9 +47,9 @@ func parseDuration(s string) (time.Duration, error) {
 
 var units = map[byte]time.Duration{'w': week, 'd': day, 'h': time.Hour, 'm': time.Minute}
 
-// formatDuration writes a policy's duration as briefly as it can be read back:
+// FormatDuration writes a policy's duration as briefly as it can be read back:
 // "7d", "24h", "1d12h".
-func formatDuration(d time.Duration) string {
+func FormatDuration(d time.Duration) string {
 	if d == day {
 		return "24h" // how everybody says it
 	}

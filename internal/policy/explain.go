@@ -63,17 +63,17 @@ func (p *Policy) whatItIs() []Point {
 func (p *Policy) explainCoolOff() []Point {
 	c := p.CoolOff
 	points := []Point{
-		{Term: "An update", Text: formatDuration(c.Update) + "."},
-		{Term: "The first version of a new name", Text: formatDuration(c.FirstVersion) + "."},
-		{Term: "The first of a new major version", Text: formatDuration(c.NewMajor) + "."},
+		{Term: "An update", Text: FormatDuration(c.Update) + "."},
+		{Term: "The first version of a new name", Text: FormatDuration(c.FirstVersion) + "."},
+		{Term: "The first of a new major version", Text: FormatDuration(c.NewMajor) + "."},
 		{Term: "The clock", Text: "starts at the later of the registry's date and this fence's first sight of the bytes."},
-		{Term: "A publisher of long standing", Text: fmt.Sprintf("%s, where no signal speaks against it: %s.", formatDuration(max(c.Trusted, p.Floor)), p.explainTrust())},
+		{Term: "A publisher of long standing", Text: fmt.Sprintf("%s, where no signal speaks against it: %s.", FormatDuration(max(c.Trusted, p.Floor)), p.explainTrust())},
 	}
 	if len(p.ReviewedAdvisories) > 0 {
 		points = append(points, Point{Term: "A security fix", Text: fmt.Sprintf("%s, where an advisory of %s names an allowed version, every required check concluded success or neutral, and no signal speaks against it.",
-			formatDuration(p.Floor), strings.Join(p.ReviewedAdvisories, " or "))})
+			FormatDuration(p.Floor), strings.Join(p.ReviewedAdvisories, " or "))})
 	}
-	return append(points, Point{Term: "The floor", Text: formatDuration(p.Floor) + ". Nothing shortens a wait to less; a person's leave, and an exception for the floor by name, override it."})
+	return append(points, Point{Term: "The floor", Text: FormatDuration(p.Floor) + ". Nothing shortens a wait to less; a person's leave, and an exception for the floor by name, override it."})
 }
 
 func (p *Policy) explainTrust() string {
@@ -171,7 +171,7 @@ func (p *Policy) explainCrate(s *Section) string {
 		{"trusted publishers wait", s.CoolOff.Trusted, p.CoolOff.Trusted},
 	} {
 		if w.here != w.anywhere {
-			parts = append(parts, w.name+" "+formatDuration(w.here))
+			parts = append(parts, w.name+" "+FormatDuration(w.here))
 		}
 	}
 	for i := range s.Checks {

@@ -127,7 +127,7 @@ func readPolicy(t table, name string) *Policy {
 	p.Baseline = t.date("baseline")
 	p.Floor = t.span("floor", p.Floor)
 	if p.Floor < minFloor {
-		t.fail(t.key("floor"), "want at least %s: nothing shortens a wait to less", formatDuration(minFloor))
+		t.fail(t.key("floor"), "want at least %s: nothing shortens a wait to less", FormatDuration(minFloor))
 	}
 	p.ReviewedAdvisories = t.texts("reviewed_advisories", p.ReviewedAdvisories)
 	for _, source := range p.ReviewedAdvisories {
@@ -165,9 +165,9 @@ func readTerms(t table, floor time.Duration, to *Terms) {
 		*w.to = waits.span(w.name, max(*w.to, floor))
 		switch {
 		case *w.to < floor:
-			t.fail(waits.key(w.name), "%s is below the floor, %s", formatDuration(*w.to), formatDuration(floor))
+			t.fail(waits.key(w.name), "%s is below the floor, %s", FormatDuration(*w.to), FormatDuration(floor))
 		case *w.to > year:
-			t.fail(waits.key(w.name), "%s: want at most a year", formatDuration(*w.to))
+			t.fail(waits.key(w.name), "%s: want at most a year", FormatDuration(*w.to))
 		}
 	}
 	signals := t.table("signals", tableSignals)

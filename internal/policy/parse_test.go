@@ -211,8 +211,8 @@ func TestDurations(t *testing.T) {
 	}
 	for _, tt := range tests {
 		got, err := parseDuration(tt.in)
-		if err != nil || got != tt.want || formatDuration(got) != tt.out {
-			t.Errorf("parseDuration(%q) = %s, %v, written %q", tt.in, got, err, formatDuration(got))
+		if err != nil || got != tt.want || FormatDuration(got) != tt.out {
+			t.Errorf("parseDuration(%q) = %s, %v, written %q", tt.in, got, err, FormatDuration(got))
 		}
 	}
 	for _, in := range []string{"", "7", "d", "7 d", "-1d", "1s", "1.5d", "3651d", "9223372036854775807m", "3650d1m"} {

@@ -65,7 +65,7 @@ func (j *judge) coolOffText(w wait) string {
 		b = append(b, "the first version of a new name, "...)
 	}
 	b = j.appendAge(b)
-	b = append(append(b, " (cool-off "...), formatDuration(w.length)...)
+	b = append(append(b, " (cool-off "...), FormatDuration(w.length)...)
 	switch w.why {
 	case RuleFix:
 		b = append(append(b, ", as it fixes "...), advisoryText(j.fixes())...)
@@ -102,14 +102,14 @@ func (j *judge) appendAge(b []byte) []byte {
 
 func (j *judge) shortenedText(w wait) string {
 	if w.why == RuleFix {
-		return "fixes " + advisoryText(j.fixes()) + ", so that the cool-off was " + formatDuration(w.length) + " instead of " + formatDuration(w.full)
+		return "fixes " + advisoryText(j.fixes()) + ", so that the cool-off was " + FormatDuration(w.length) + " instead of " + FormatDuration(w.full)
 	}
-	return "is by a publisher of long standing, so that the cool-off was " + formatDuration(w.length) + " instead of " + formatDuration(w.full)
+	return "is by a publisher of long standing, so that the cool-off was " + FormatDuration(w.length) + " instead of " + FormatDuration(w.full)
 }
 
 func (j *judge) floorText() string {
 	b := j.appendAge(make([]byte, 0, 64))
-	b = append(append(b, " (no exception from the cool-off counts before "...), formatDuration(j.policy.Floor)...)
+	b = append(append(b, " (no exception from the cool-off counts before "...), FormatDuration(j.policy.Floor)...)
 	return string(append(b, ')'))
 }
 

@@ -24,10 +24,15 @@ func Variables() []Variable {
 	}
 	for _, v := range variables {
 		if v.get != nil {
-			list = append(list, Variable{Name: v.name, Type: v.typ.String(), Doc: v.doc, Example: v.example})
+			list = append(list, Variable{Name: v.name, Type: typeName(v.typ), Doc: v.doc, Example: v.example})
 		}
 	}
 	return list
+}
+
+// typeName writes a type as CEL's functions that make one are called.
+func typeName(t *types.Type) string {
+	return strings.NewReplacer("google.protobuf.Duration", "duration", "google.protobuf.Timestamp", "timestamp").Replace(t.String())
 }
 
 // The types of objects that expressions meet.
@@ -46,7 +51,6 @@ var (
 type variable struct {
 	name    string
 	typ     *types.Type
-	path    string // how its fields are written, where that is not the name
 	doc     string
 	example string
 	get     func(*facts) ref.Val
@@ -91,7 +95,7 @@ type field struct {
 }
 
 func (f *field) variable() Variable {
-	return Variable{Name: f.path + f.name, Type: f.typ.String(), Doc: f.doc, Example: f.example}
+	return Variable{Name: f.path + f.name, Type: typeName(f.typ), Doc: f.doc, Example: f.example}
 }
 
 const (
@@ -246,7 +250,7 @@ func maybe(b *bool) ref.Val {
 
 func metricsOf(r *CheckResult) ref.Val { return types.NewDynamicMap(adapter, r.Metrics) }
 
-// names lists what a type of object has, for errors.
+// fieldNames lists what a type of object has, for errors.
 func fieldNames(owner string) []string {
 	var names []string
 	for _, f := range fields {
@@ -255,13 +259,4 @@ func fieldNames(owner string) []string {
 		}
 	}
 	return names
-}
-
-// rootName is the variable that a documented name begins with.
-func rootName(name string) string {
-	end := strings.IndexAny(name, ".[")
-	if end < 0 {
-		return name
-	}
-	return name[:end]
 }
