@@ -3,16 +3,12 @@ package postgres
 import (
 	"context"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/cratefence/cratefence/internal/store"
 )
-
-// Telling is the last thing that a transaction does: see the trigger that puts
-// events in order.
 
 // tell adds an event for each crate whose gate entry changes, by key.
 func tell(ctx context.Context, tx pgx.Tx, keys ...string) error {
@@ -49,9 +45,8 @@ func (s *Store) GateEvents(ctx context.Context, after int64) ([]store.GateEvent,
 }
 
 func (s *Store) gateEvents(ctx context.Context, after int64) ([]store.GateEvent, error) {
-	var first, last int64
-	if err := s.pool.QueryRow(ctx, `
-		SELECT coalesce((SELECT min(seq) FROM gate_events), 0), coalesce((SELECT max(seq) FROM gate_events), 0)`).Scan(&first, &last); err != nil {
+	first, last, err := s.numbered(ctx)
+	if err != nil {
 		return nil, err
 	}
 	switch {
@@ -68,9 +63,34 @@ func (s *Store) gateEvents(ctx context.Context, after int64) ([]store.GateEvent,
 	})
 }
 
+// numbered gives numbers to events that have none, and returns the first number
+// and the last.
+func (s *Store) numbered(ctx context.Context) (first, last int64, err error) {
+	const bounds = `
+		SELECT EXISTS (SELECT 1 FROM gate_events WHERE seq IS NULL),
+			coalesce((SELECT min(seq) FROM gate_events), 0), coalesce((SELECT max(seq) FROM gate_events), 0)`
+	var fresh bool
+	if err := s.pool.QueryRow(ctx, bounds).Scan(&fresh, &first, &last); err != nil || !fresh {
+		return first, last, err
+	}
+	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		// Under the lock until all can see them: numbers do appear in their order.
+		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, numberLock); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, `
+			UPDATE gate_events e SET seq = nextval('gate_event_numbers')
+			FROM (SELECT id FROM gate_events WHERE seq IS NULL ORDER BY id) AS fresh WHERE e.id = fresh.id`); err != nil {
+			return err
+		}
+		return tx.QueryRow(ctx, bounds).Scan(&fresh, &first, &last)
+	})
+	return first, last, err
+}
+
 // LastGateEvent returns the newest event's number.
 func (s *Store) LastGateEvent(ctx context.Context) (seq int64, err error) {
-	if err := s.pool.QueryRow(ctx, `SELECT coalesce(max(seq), 0) FROM gate_events`).Scan(&seq); err != nil {
+	if _, seq, err = s.numbered(ctx); err != nil {
 		return 0, fmt.Errorf("read last gate event: %w", err)
 	}
 	return seq, nil
@@ -86,68 +106,5 @@ func (s *Store) PruneGateEvents(ctx context.Context, before time.Time) error {
 	return nil
 }
 
-// wakeAtAll is how often Wake signals without having heard anything, and how long
-// it waits before it listens anew.
-const wakeAtAll = time.Second
-
-// Wake signals when there may be new events. It listens on a connection beside
-// the pool, which may be as small as one; while it has none it signals each
-// second all the same.
-func (s *Store) Wake(ctx context.Context) <-chan struct{} {
-	wake := make(chan struct{}, 1)
-	signal := func() {
-		select {
-		case wake <- struct{}{}:
-		default: // the last one has not been taken yet
-		}
-	}
-	var both sync.WaitGroup
-	both.Go(func() {
-		for ctx.Err() == nil {
-			s.listen(ctx, signal)
-			pause(ctx, wakeAtAll)
-		}
-	})
-	both.Go(func() {
-		for pause(ctx, wakeAtAll) {
-			signal()
-		}
-	})
-	go func() {
-		both.Wait()
-		close(wake)
-	}()
-	return wake
-}
-
-// listen signals for each notification until the connection is lost. That it
-// could not be made, or why it was lost, is nobody's concern here: the caller
-// asks for events each second, and hears what is wrong.
-func (s *Store) listen(ctx context.Context, signal func()) {
-	conn, err := pgx.ConnectConfig(ctx, s.pool.Config().ConnConfig)
-	if err != nil {
-		return
-	}
-	defer conn.Close(context.WithoutCancel(ctx)) //nolint:errcheck // it is lost, or no longer needed
-	if _, err := conn.Exec(ctx, `LISTEN cratefence_gate`); err != nil {
-		return
-	}
-	for {
-		signal() // the first time for what was missed before
-		if _, err := conn.WaitForNotification(ctx); err != nil {
-			return
-		}
-	}
-}
-
-// pause waits, and reports whether ctx is still on.
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
-}
+// numberLock is the advisory lock under which events are numbered.
+const numberLock = migrationLock + 1

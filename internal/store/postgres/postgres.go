@@ -26,6 +26,7 @@ type Store struct {
 	jobs *river.Client[pgx.Tx] // inserts only
 
 	frontier store.Frontier
+	herald   *herald
 }
 
 // Open connects to the database that dsn names, a URL or a list of key=value,
@@ -60,12 +61,16 @@ func open(ctx context.Context, cfg *pgxpool.Config) (_ *Store, err error) {
 		return nil, err
 	}
 	s := &Store{pool: pool}
-	s.jobs, err = s.River(&river.Config{Logger: slog.New(slog.DiscardHandler)})
-	return s, err
+	if s.jobs, err = s.River(&river.Config{Logger: slog.New(slog.DiscardHandler)}); err != nil {
+		return nil, err
+	}
+	s.herald = newHerald(pool)
+	return s, nil
 }
 
 // Close closes all connections.
 func (s *Store) Close() error {
+	s.herald.close()
 	s.pool.Close()
 	return nil
 }
@@ -84,9 +89,14 @@ func (s *Store) River(cfg *river.Config) (*river.Client[pgx.Tx], error) {
 	return river.NewClient(riverpgxv5.New(s.pool), cfg)
 }
 
-// write runs fn in a transaction.
+// write runs fn in a transaction, and has other servers look whether it told them
+// anything.
 func (s *Store) write(ctx context.Context, fn func(tx pgx.Tx) error) error {
-	return pgx.BeginFunc(ctx, s.pool, fn)
+	err := pgx.BeginFunc(ctx, s.pool, fn)
+	if err == nil {
+		s.herald.tell()
+	}
+	return err
 }
 
 // read runs fn on one state of the database.

@@ -19,6 +19,7 @@ func Bench(b *testing.B, open func(t testing.TB) Database) {
 	b.Run("ReadPage", func(b *testing.B) { benchReadPage(b, open(b)) })
 	b.Run("Search", func(b *testing.B) { benchSearch(b, open(b)) })
 	b.Run("NothingStale", func(b *testing.B) { benchNothingStale(b, open(b)) })
+	benchFence(b, open)
 }
 
 // benchRuns takes runs through their life without the queue's part in it:

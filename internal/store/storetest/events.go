@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -131,30 +132,17 @@ func testGateEvents(t *testing.T, db Database) {
 	}
 }
 
-// Who has read up to an event misses none below it, whoever commits when.
+// Who has read up to an event misses none below it, whoever commits when and
+// however many read.
 func testGateEventsInOrder(t *testing.T, db Database) {
 	const each = 60
-	ctx, done := context.WithCancel(t.Context())
-	defer done()
-	followed := make(chan []store.GateEvent)
-	go func() { // reads without pause
-		var seen []store.GateEvent
-		defer func() { followed <- seen }()
-		after := int64(0)
-		for last := false; ; last = ctx.Err() != nil {
-			events, err := db.GateEvents(context.WithoutCancel(ctx), after)
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			seen = append(seen, events...)
-			if len(events) > 0 {
-				after = events[len(events)-1].Seq
-			} else if last {
-				return
-			}
-		}
-	}()
+	ctx, written := context.WithCancel(t.Context())
+	defer written()
+	var followers [3][]store.GateEvent
+	var reading sync.WaitGroup
+	for i := range followers {
+		reading.Go(func() { followers[i] = follow(ctx, t, db) })
+	}
 	atOnce(func(i int) {
 		for n := range each {
 			name := fmt.Sprintf("crate%d-%d", i, n)
@@ -163,11 +151,34 @@ func testGateEventsInOrder(t *testing.T, db Database) {
 			}
 		}
 	})
-	done()
-	seen := <-followed
-	same(t, "events, as followed", db.eventsAfter(t, 0), seen)
-	if len(seen) != 8*each {
-		t.Errorf("followed %d events, want %d", len(seen), 8*each)
+	written()
+	reading.Wait()
+	all := db.eventsAfter(t, 0)
+	if len(all) != 8*each {
+		t.Errorf("%d events, want %d", len(all), 8*each)
+	}
+	for i, seen := range followers {
+		same(t, fmt.Sprint("events, as follower ", i, " read them"), all, seen)
+	}
+}
+
+// follow reads events without pause, until ctx ends and no more are left.
+func follow(ctx context.Context, t testing.TB, db Store) []store.GateEvent {
+	var seen []store.GateEvent
+	after := int64(0)
+	for {
+		over := ctx.Err() != nil
+		events, err := db.GateEvents(context.WithoutCancel(ctx), after)
+		if err != nil {
+			t.Error(err)
+			return seen
+		}
+		seen = append(seen, events...)
+		if len(events) > 0 {
+			after = events[len(events)-1].Seq
+		} else if over {
+			return seen
+		}
 	}
 }
 

@@ -48,34 +48,23 @@ CREATE TABLE line_events (
 
 CREATE INDEX line_events_by_key ON line_events (key, id);
 
--- What gates have to read again, in the order of commits.
+-- What gates have to read again.
+--
+-- Transactions commit in any order: if each drew its event's number, whoever has
+-- read number 7 would never see a number 6 that commits after it. To have them
+-- wait for each other would undo group commit. So they number nothing, and whoever
+-- reads gives a number to each event that is committed by then.
 CREATE TABLE gate_events (
-	seq  bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	id   bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	seq  bigint      UNIQUE,
 	what text        NOT NULL CHECK (what IN ('crate', 'baseline', 'token', 'all')),
 	key  text        NOT NULL CHECK ((key <> '') = (what = 'crate')),
 	at   timestamptz NOT NULL DEFAULT now()
 );
 
+CREATE SEQUENCE gate_event_numbers OWNED BY gate_events.seq;
+CREATE INDEX gate_events_without_number ON gate_events (id) WHERE seq IS NULL;
 CREATE INDEX gate_events_by_age ON gate_events (at);
-
--- A sequence hands out numbers in order, but transactions commit in any: whoever
--- has read number 7 would never see a number 6 that commits after it. So the
--- numbers are drawn under a lock that is held until the commit is seen by all.
--- Inserting an event is the last thing that a transaction does: it waits for
--- nobody while it holds that lock. 0x63726175 follows the migrations' lock.
-
--- +goose StatementBegin
-CREATE FUNCTION order_gate_events() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-	PERFORM pg_advisory_xact_lock(1668440437);
-	PERFORM pg_notify('cratefence_gate', '');
-	RETURN NULL;
-END;
-$$;
--- +goose StatementEnd
-
-CREATE TRIGGER gate_events_in_order BEFORE INSERT ON gate_events FOR EACH STATEMENT
-	EXECUTE FUNCTION order_gate_events();
 
 -- The newest of a policy is in force.
 CREATE TABLE baselines (
