@@ -52,8 +52,8 @@ type moment struct {
 
 // An entry is a token that the store vouched for.
 type entry struct {
-	mu   sync.Mutex // held while the store is asked
-	last atomic.Pointer[vouched]
+	asking chan struct{} // holds one while the store is asked
+	last   atomic.Pointer[vouched]
 }
 
 type vouched struct {
@@ -88,12 +88,15 @@ func (m moment) stillCounts(now moment) bool {
 
 // Verify is Auth.Verify, at the price of a hash.
 func (c *Cache) Verify(ctx context.Context, secret string) (Identity, error) {
-	if !wellFormed(secret) {
+	if len(secret) != secretLength {
 		return Identity{}, errMalformed
 	}
 	hash, now := sha256.Sum256([]byte(secret)), c.now()
 	if e, ok := c.known.Load(hash); ok {
 		return c.again(ctx, e.(*entry), hash, secret, now)
+	}
+	if !wellFormed(secret) {
+		return Identity{}, errMalformed
 	}
 	if r, ok := c.refused.Load(hash); ok && r.(refusal).asked.stillCounts(now) {
 		return Identity{}, r.(refusal).err
@@ -101,7 +104,7 @@ func (c *Cache) Verify(ctx context.Context, secret string) (Identity, error) {
 	token, err := c.lookup(ctx, secret)
 	switch {
 	case err == nil:
-		e := &entry{}
+		e := &entry{asking: make(chan struct{}, 1)}
 		e.last.Store(&vouched{token, now.at, now})
 		c.known.keep(hash, e)
 		return identityOf(token), nil
@@ -118,8 +121,12 @@ func (c *Cache) again(ctx context.Context, e *entry, hash [32]byte, secret strin
 	if last := e.last.Load(); last.asked.stillCounts(now) {
 		return c.remembered(last, now)
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
+	select {
+	case e.asking <- struct{}{}:
+		defer func() { <-e.asking }()
+	case <-ctx.Done():
+		return Identity{}, fmt.Errorf("verify token: %w", ctx.Err())
+	}
 	last := e.last.Load()
 	if last.asked.stillCounts(now) {
 		return c.remembered(last, now) // the request before has asked
