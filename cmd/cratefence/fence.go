@@ -337,8 +337,11 @@ type indexFiles struct{ client *upstream.Client }
 
 func (i indexFiles) IndexFile(ctx context.Context, name, etag, lastModified string) (mirror.Answer, error) {
 	a, err := i.client.IndexFile(ctx, name, etag, lastModified)
-	if errors.Is(err, upstream.ErrNotFound) {
+	switch {
+	case errors.Is(err, upstream.ErrNotFound):
 		err = fmt.Errorf("%w: %w", mirror.ErrNotFound, err)
+	case errors.Is(err, upstream.ErrUnreachable):
+		err = fmt.Errorf("%w: %w", mirror.ErrUnreachable, err)
 	}
 	return mirror.Answer(a), err
 }

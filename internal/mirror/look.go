@@ -69,14 +69,14 @@ func (m *Mirror) ask(ctx context.Context, file store.IndexFile) (*Answer, error)
 	}
 	answer, err := m.Upstream.IndexFile(ctx, file.Key, etag, lastModified)
 	switch {
-	case errors.Is(err, ErrNotFound):
-		answer = Answer{}
-	case err != nil:
+	case errors.Is(err, ErrUnreachable):
 		m.breaker.silent(err, m.Now())
 		return nil, err
+	case errors.Is(err, ErrNotFound):
+		answer, err = Answer{}, nil
 	}
-	m.breaker.answered()
-	return &answer, nil
+	m.breaker.answered() // be it nonsense
+	return &answer, err
 }
 
 // keep merges an answer into what is known, and stores what came of it.
@@ -126,7 +126,7 @@ func (m *Mirror) save(ctx context.Context, merged *merge, lines []byte, answer A
 	sights := merged.sights()
 	if m.Seen != nil && len(sights) > 0 {
 		if err := m.Seen(ctx, sights); err != nil {
-			return err
+			m.Log.WarnContext(ctx, "new versions are not taken in until they are asked for", "crate", file.Key, "err", err)
 		}
 	}
 	save, err := merged.save(lines)

@@ -27,13 +27,15 @@ var (
 	ErrNotFound = errors.New("upstream has no such crate")
 	// ErrTrouble: what upstream says now is not known. What is kept stands.
 	ErrTrouble = errors.New("upstream gives no news")
+	// ErrUnreachable: upstream did not answer, or said "later".
+	ErrUnreachable = errors.New("upstream does not answer")
 )
 
 // Upstream is the registry whose index files are kept.
 type Upstream interface {
 	// IndexFile asks for a crate's index file, unless it is as it was when the
 	// validators were given. The error wraps ErrNotFound only where the registry
-	// says that there is no such crate.
+	// says that there is no such crate, and ErrUnreachable where it said nothing.
 	IndexFile(ctx context.Context, name, etag, lastModified string) (Answer, error)
 }
 
@@ -76,8 +78,9 @@ type Mirror struct {
 	// on without it.
 	Wait time.Duration
 	// Seen is told of new versions that are to be taken in, before their lines are
-	// stored: should this process die between the two, it is told again. While it
-	// fails, the lines are not stored.
+	// stored: should this process die between the two, it is told again. The lines
+	// are stored even if it fails: no version may keep the fence from hearing of
+	// the others.
 	Seen func(ctx context.Context, sights []Sight) error
 	// Changed is told of a crate whose file or records were stored anew, before
 	// Refresh returns.

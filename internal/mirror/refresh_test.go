@@ -167,7 +167,7 @@ func TestRefreshWhileUpstreamIsAway(t *testing.T) {
 	}
 	look(0, nil)
 	kept := w.store.kept(t, "c0")
-	w.registry.err = errAway
+	w.registry.err = fmt.Errorf("%w: %w", ErrUnreachable, errAway)
 	w.pass(time.Hour)
 	for n := range 10 {
 		look(n, ErrTrouble)
@@ -188,6 +188,20 @@ func TestRefreshWhileUpstreamIsAway(t *testing.T) {
 	w.pass(triesEvery)
 	for n := range 20 {
 		look(n, nil)
+	}
+}
+
+// One crate's file that makes no sense keeps nobody from asking for others.
+func TestRefreshWhileOneFileIsNonsense(t *testing.T) {
+	w := newWorld()
+	w.registry.err = errAway // an answer, and no sense in it
+	for n := range 2 * tripsAfter {
+		if err := w.Refresh(t.Context(), fmt.Sprintf("c%d", n)); !errors.Is(err, ErrTrouble) {
+			t.Errorf("Refresh = %v, want ErrTrouble", err)
+		}
+	}
+	if got := w.registry.asks(); got != 2*tripsAfter {
+		t.Errorf("upstream was asked %d times, want %d", got, 2*tripsAfter)
 	}
 }
 
@@ -277,24 +291,21 @@ func TestRefreshTells(t *testing.T) {
 	}
 }
 
-// A line is stored only after whoever takes it in knows of it.
+// Whoever takes new versions in is told before their lines are stored; should
+// that fail, the lines are stored all the same.
 func TestRefreshTellsBeforeItStores(t *testing.T) {
 	w := newWorld()
 	w.registry.files["tidy-int"] = file("1.0.0 @2026-11-20")
-	deaf := true
+	told := 0
 	w.Seen = func(context.Context, []Sight) error {
-		if deaf {
-			return errAway
+		told++
+		if w.store.saves != 0 {
+			t.Error("told after the lines were stored")
 		}
-		return nil
+		return errAway
 	}
-	if err := w.Refresh(t.Context(), "tidy-int"); !errors.Is(err, errAway) || w.store.saves != 0 {
-		t.Fatalf("Refresh = %v with %d saves, want none", err, w.store.saves)
-	}
-	deaf = false
-	w.pass(shortly)
-	if err := w.Refresh(t.Context(), "tidy-int"); err != nil || w.store.saves != 1 {
-		t.Errorf("Refresh = %v with %d saves, want one", err, w.store.saves)
+	if err := w.Refresh(t.Context(), "tidy-int"); err != nil || told != 1 || w.store.saves != 1 {
+		t.Errorf("Refresh = %v, told %d times, with %d saves; want once each", err, told, w.store.saves)
 	}
 }
 
