@@ -12,6 +12,9 @@ import (
 // as many bytes.
 const MaxWords = 511
 
+// maxClosing leaves room for what was decided and a reason.
+const maxClosing = 300
+
 // A Notice is what a refusal names beside the decision.
 type Notice struct {
 	Name    string
@@ -24,7 +27,7 @@ type Notice struct {
 // the whole address of the page at the end.
 func Words(d Decision, n Notice) string {
 	end := closing(d, n)
-	if len(end) > MaxWords/2 {
+	if len(end) > maxClosing {
 		end = "" // an address that cannot stand whole does not stand
 	}
 	head := opening(d, n)
