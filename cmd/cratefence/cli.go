@@ -18,16 +18,19 @@ type cli struct {
 	Data    string           `short:"d" env:"CRATEFENCE_DATA" placeholder:"DIR" help:"Data folder, instead of the configured one."`
 	Version kong.VersionFlag `help:"Print the version."`
 
-	Check  checkCmd  `cmd:"" help:"Check a crate here and now: a .crate file, an unpacked folder, or NAME@VERSION."`
-	Serve  serveCmd  `cmd:"" help:"Run the service: intake, checks, pages and API."`
-	Setup  setupCmd  `cmd:"" help:"Print or write the lines that have cargo use the fence."`
-	Submit submitCmd `cmd:"" help:"Hand a .crate file to a running service."`
-	Import importCmd `cmd:"" name:"import-index" help:"Take over a whole index, so that the fence works on day one."`
-	Token  tokenCmd  `cmd:"" help:"Create, list and revoke the tokens that let others write."`
-	Log    logCmd    `cmd:"" help:"Print the audit log: who wrote what, and when."`
-	Checks checksCmd `cmd:"" help:"List the built-in checks, or explain one."`
-	Policy policyCmd `cmd:"" help:"Explain policies, and check a policy file."`
-	Demo   demoCmd   `cmd:"" help:"Start a small registry, publish crates to it and show what is found."`
+	Check     checkCmd     `cmd:"" help:"Check a crate here and now: a .crate file, an unpacked folder, or NAME@VERSION."`
+	Serve     serveCmd     `cmd:"" help:"Run the service: intake, checks, pages and API."`
+	Setup     setupCmd     `cmd:"" help:"Print or write the lines that have cargo use the fence."`
+	Submit    submitCmd    `cmd:"" help:"Hand a .crate file to a running service."`
+	Import    importCmd    `cmd:"" name:"import-index" help:"Take over a whole index, so that the fence works on day one."`
+	Decisions decisionsCmd `cmd:"" help:"List what policies made of releases, and why."`
+	Decide    decideCmd    `cmd:"" help:"Decide on a release: allow, keep, block, revoke; honour a yank, accept a line."`
+	Except    exceptCmd    `cmd:"" help:"Let a release past one rule for a time; list and end exceptions."`
+	Token     tokenCmd     `cmd:"" help:"Create, list and revoke the tokens that let others write."`
+	Log       logCmd       `cmd:"" help:"Print the audit log: who wrote what, and when."`
+	Checks    checksCmd    `cmd:"" help:"List the built-in checks, or explain one."`
+	Policy    policyCmd    `cmd:"" help:"Explain policies, and check a policy file."`
+	Demo      demoCmd      `cmd:"" help:"Start a small registry, publish crates to it and show what is found."`
 }
 
 // config is the configuration that the command line names.
@@ -63,7 +66,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(code int) { exited = code; panic(exitedEarly{}) }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true, WrapUpperBound: 80}),
-		kong.Vars{"version": "cratefence " + version},
+		kong.Vars{"version": "cratefence " + version, "scopes": scopeNames()},
 	)
 	if err != nil {
 		fmt.Fprintln(stderr, "cratefence:", err)

@@ -27,16 +27,32 @@ need not run, and sees the change at once.`
 
 type tokenCreateCmd struct {
 	Name      string        `arg:"" help:"What the token is for; pages and the audit log show it."`
-	Scope     []string      `required:"" enum:"publish" help:"What it may do (repeatable): publish (submit releases)."`
+	Scope     []string      `required:"" enum:"${scopes}" help:"What it may do (repeatable): ${enum}."`
 	Expires   time.Duration `default:"2160h" help:"How long it lives (${default}, 90 days)."`
 	BeyondMax bool          `help:"Let it live longer than a year."`
 }
 
 func (tokenCreateCmd) Help() string {
+	var scopes strings.Builder
+	for _, s := range auth.Scopes() {
+		fmt.Fprintf(&scopes, "  %-8s %s\n", s.Name, strings.TrimSpace(wrap(s.Doc, 78, "           ")))
+	}
 	return `The secret goes to standard output and is stored nowhere: only its hash is.
 
-Example:
-  cratefence token create --scope publish ci > token`
+What a scope allows; none holds another:
+` + scopes.String() + `
+Examples:
+  cratefence token create --scope publish ci > token
+  cratefence token create --scope read --scope decide alice > token`
+}
+
+// scopeNames lists the scopes as kong wants them.
+func scopeNames() string {
+	var names []string
+	for _, s := range auth.Scopes() {
+		names = append(names, s.Name)
+	}
+	return strings.Join(names, ",")
 }
 
 func (c *tokenCreateCmd) Run(ctx context.Context, t *terminal, cli *cli) error {

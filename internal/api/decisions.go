@@ -204,7 +204,7 @@ func (s *server) standing(ctx context.Context, name string) map[string][]Decisio
 			continue // nothing is known of it, or nothing can be read: nothing is served
 		}
 		for _, v := range view.Versions {
-			standing[v.Version] = append(standing[v.Version], s.newDecision(policyName, v.Decision, v.Code))
+			standing[v.Version] = append(standing[v.Version], newDecision(policyName, v.Decision, v.Code, s.Fence.BaseURL))
 		}
 	}
 	return standing
@@ -213,15 +213,21 @@ func (s *server) standing(ctx context.Context, name string) map[string][]Decisio
 func (s *server) newDecisionRecords(records []store.DecisionRecord) []DecisionRecord {
 	all := make([]DecisionRecord, 0, len(records))
 	for _, r := range records {
-		all = append(all, DecisionRecord{
-			ID: int64(r.ID), Name: r.Crate, Version: r.Version, Checksum: r.Checksum.String(), At: instant(r.At),
-			Decision: s.newDecision(r.Policy, r.Decision, r.Code), URL: releasePath(r.Crate, r.Version) + "/decisions",
-		})
+		all = append(all, NewDecisionRecord(r, s.Fence.BaseURL))
 	}
 	return all
 }
 
-func (s *server) newDecision(policyName string, d policy.Decision, code string) Decision {
+// NewDecisionRecord is a recorded decision. baseURL is where its page is reached;
+// "" leaves the link relative.
+func NewDecisionRecord(r store.DecisionRecord, baseURL string) DecisionRecord {
+	return DecisionRecord{
+		ID: int64(r.ID), Name: r.Crate, Version: r.Version, Checksum: r.Checksum.String(), At: instant(r.At),
+		Decision: newDecision(r.Policy, r.Decision, r.Code, baseURL), URL: releasePath(r.Crate, r.Version) + "/decisions",
+	}
+}
+
+func newDecision(policyName string, d policy.Decision, code, baseURL string) Decision {
 	out := Decision{
 		Policy: policyName, Verdict: string(d.Verdict()), State: string(knownState(d.State)), Enforced: !d.Observed,
 		Reasons: make([]Reason, 0, len(d.Reasons)), Recheck: instant(d.Recheck), Code: code,
@@ -233,7 +239,7 @@ func (s *server) newDecision(policyName string, d policy.Decision, code string) 
 		out.Until = instant(d.Until())
 	}
 	if code != "" {
-		out.Page = s.Fence.BaseURL + "/r/" + url.PathEscape(code)
+		out.Page = baseURL + "/r/" + url.PathEscape(code)
 	}
 	return out
 }

@@ -2,6 +2,8 @@ package ruling
 
 import (
 	"context"
+	"crypto/sha256"
+	"errors"
 	"fmt"
 	"time"
 
@@ -20,11 +22,16 @@ type Lines interface {
 	AcceptLine(ctx context.Context, key, version string, offered [32]byte, at time.Time, audit store.AuditEntry) error
 	// HonourYank lets a yank stand that a guard may keep back. It wraps
 	// store.ErrConflict when the version is not yanked, or its yank honoured.
+	//
+	// Both wrap store.ErrNotFound where nothing ever happened to the line.
 	HonourYank(ctx context.Context, key, version string, at time.Time, audit store.AuditEntry) error
 }
 
+// LineDigest names a line that somebody has read.
+func LineDigest(line []byte) [32]byte { return sha256.Sum256(line) }
+
 // AcceptLine takes the line that upstream has now for a version, after its
-// dependencies, features or links were edited. offered is the SHA-256 of the
+// dependencies, features or links were edited. offered is the LineDigest of the
 // line that its author has seen.
 func (d *Desk) AcceptLine(ctx context.Context, s Subject, offered [32]byte, reason, actor string) error {
 	return d.onLine(ctx, s, reason, actor, "line.accept", func(key, version string, audit store.AuditEntry) error {
@@ -49,7 +56,11 @@ func (d *Desk) onLine(ctx context.Context, s Subject, reason, actor, action stri
 		return err
 	}
 	audit := d.audit(actor, action, s, f.Checksum, map[string]any{"reason": reason, "impartial": impartial})
-	if err := write(store.IndexKey(f.Crate), f.Version, audit); err != nil {
+	err = write(store.IndexKey(f.Crate), f.Version, audit)
+	if errors.Is(err, store.ErrNotFound) {
+		err = fmt.Errorf("%w: nothing happened to the line", store.ErrConflict) // the release is there
+	}
+	if err != nil {
 		return fmt.Errorf("write %s of %s: %w", action, s, err)
 	}
 	d.changed(ctx, f.Crate)

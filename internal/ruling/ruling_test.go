@@ -89,6 +89,9 @@ func (m *memory) AcceptLine(_ context.Context, key, version string, _ [32]byte, 
 }
 
 func (m *memory) HonourYank(_ context.Context, key, version string, _ time.Time, audit store.AuditEntry) error {
+	if version == "0.3.9" {
+		return store.ErrNotFound // nothing happened to it
+	}
 	m.lines, m.audits = append(m.lines, "honour "+key+" "+version), append(m.audits, audit)
 	return m.err
 }
@@ -344,6 +347,13 @@ func TestLines(t *testing.T) {
 	}
 	if err := d.HonourYank(t.Context(), on("default", "0.3.10"), "seen", "token:alice"); err != nil {
 		t.Error(err)
+	}
+	if err := d.HonourYank(t.Context(), on("default", "0.3.9"), "seen", "cli:root"); !errors.Is(err, ErrPartial) {
+		t.Errorf("where it is demanded: %v", err)
+	}
+	d.Policies = demands{"default": false}
+	if err := d.HonourYank(t.Context(), on("default", "0.3.9"), "seen", "cli:root"); !errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrNotFound) {
+		t.Errorf("of a line to which nothing happened: %v", err)
 	}
 	if diff := cmp.Diff([]string{"accept array-ref 0.3.10", "honour array-ref 0.3.10"}, m.lines); diff != "" {
 		t.Errorf("lines (-want +got):\n%s", diff)

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/cratefence/cratefence/internal/policy"
+	"github.com/cratefence/cratefence/internal/ruling"
 	"github.com/cratefence/cratefence/internal/store"
 )
 
@@ -293,7 +294,7 @@ func (s *site) lineCase(r *http.Request, name, version, back string) (lineCase, 
 	case policy.LineChanged:
 		line.Trouble = "Upstream changed what this version depends on. The line from before is served until somebody accepts the new one."
 		line.Accepted, line.Offered = clip(acceptedLine(file, version), maxSnippet), clip(string(record.Offered), maxSnippet)
-		line.Digest = lineDigest(record.Offered)
+		line.Digest = fmt.Sprintf("%x", ruling.LineDigest(record.Offered))
 	case policy.LineOtherBytes:
 		line.Trouble = "Upstream names other bytes for this version than were first seen. They are never served."
 		line.Offered = clip(string(record.Offered), maxSnippet)

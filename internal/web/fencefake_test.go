@@ -159,7 +159,7 @@ func (f *fakeFence) AddReviewRequest(_ context.Context, r store.ReviewRequest, a
 
 func (f *fakeFence) AcceptLine(_ context.Context, key, version string, offered [32]byte, _ time.Time, audit store.AuditEntry) error {
 	for i := range f.lines[key] {
-		if l := &f.lines[key][i]; l.Version == version && lineDigest(l.Offered) == fmt.Sprintf("%x", offered) {
+		if l := &f.lines[key][i]; l.Version == version && ruling.LineDigest(l.Offered) == offered {
 			l.Trouble, l.Offered = "", nil
 			f.audits = append(f.audits, audit)
 			return nil

@@ -4,8 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"compress/gzip"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"io"
 
@@ -32,10 +30,4 @@ func acceptedLine(file store.IndexFile, version string) string {
 			return ""
 		}
 	}
-}
-
-// lineDigest names a line that somebody has read.
-func lineDigest(line []byte) string {
-	sum := sha256.Sum256(line)
-	return hex.EncodeToString(sum[:])
 }
