@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cratefence/cratefence/internal/policy"
 	"github.com/cratefence/cratefence/internal/store"
 )
 
@@ -127,7 +128,23 @@ func testKept(t *testing.T, db Database) {
 	other := publication("serde", "1.0.0")
 	other.Release.Checksum[0]++
 	_, _, _ = db.Publish(ctx, other) // makes an incident
-	before := db.held(t)
+	record := lineRecord("serde", "1.0.0")
+	save(t, db, store.IndexSave{
+		File: indexFile(t, "serde", "1.0.0"), Records: []store.LineRecord{record}, Events: []store.LineEvent{{What: store.FileGone, At: noon}},
+	})
+	ended := must(db.AddException(ctx, exceptionFor("serde", "1.0.0"), announceAudit()))(t)
+	must(db.EndException(ctx, ended.ID, "token:ada", noon, announceAudit()))(t)
+	must(db.AddException(ctx, exceptionFor("serde", "1.0.0"), announceAudit()))(t)
+	must(db.AddRuling(ctx, rulingOn("serde", "1.0.0", 0), announceAudit()))(t)
+	recordOne(t, db, decisionOn("serde", "1.0.0", policy.Held))
+	if err := db.RecordFetches(ctx, []store.Fetch{fetchOf("serde", "1.0.0", "token:ci", 0, true)}); err != nil {
+		t.Fatal(err)
+	}
+	_, _, _ = db.AddReviewRequest(ctx, reviewOf("serde", "1.0.0", "token:ci"), announceAudit())
+	if err := db.SetBaseline(ctx, store.Baseline{Policy: "low", At: noon, SetAt: noon}, announceAudit()); err != nil {
+		t.Fatal(err)
+	}
+	before, file := db.held(t), must(fileAndRecords(ctx, db, "serde"))(t)
 	runs := must(db.CheckRuns(ctx, r.ID))(t)
 	for _, sql := range []string{
 		`UPDATE audit_log SET actor = 'nobody'`,
@@ -140,6 +157,25 @@ func testKept(t *testing.T, db Database) {
 		`UPDATE releases SET size = 1`,
 		`DELETE FROM releases`,
 		`DELETE FROM incidents`,
+		`UPDATE line_records SET checksum = (SELECT line FROM decisions)`,
+		`UPDATE line_records SET first_seen_at = NULL`,
+		`DELETE FROM line_records`,
+		`UPDATE line_events SET detail = 'nothing'`,
+		`DELETE FROM line_events`,
+		`UPDATE exceptions SET reason = 'other' WHERE ended_at IS NULL`,
+		`UPDATE exceptions SET expires_at = ended_at`,
+		`UPDATE exceptions SET ended_at = NULL, ended_by = '' WHERE ended_at IS NOT NULL`,
+		`DELETE FROM exceptions`,
+		`UPDATE rulings SET action = 'block'`,
+		`DELETE FROM rulings`,
+		`UPDATE decisions SET state = 'allowed'`,
+		`DELETE FROM decisions`,
+		`UPDATE fetches SET actor = 'nobody'`,
+		`DELETE FROM fetches`,
+		`UPDATE review_requests SET reason = 'none'`,
+		`DELETE FROM review_requests`,
+		`UPDATE baselines SET actor = 'nobody'`,
+		`DELETE FROM baselines`,
 		// What no table may say.
 		`INSERT INTO check_runs (release_id, check_name, check_version, attempt, status, queued_at)
 			SELECT release_id, check_name, check_version, attempt + 1, status, queued_at FROM check_runs WHERE status = 'queued'`,
@@ -152,6 +188,7 @@ func testKept(t *testing.T, db Database) {
 		}
 	}
 	same(t, "held", before, db.held(t))
+	same(t, "index file", file, must(fileAndRecords(ctx, db, "serde"))(t))
 	same(t, "runs", runs, must(db.CheckRuns(ctx, r.ID))(t))
 	if err := db.Exec(ctx, `UPDATE releases SET publisher = 'somebody'`); err != nil {
 		t.Errorf("a release's other columns are free to change: %v", err)

@@ -93,6 +93,7 @@ func Run(t *testing.T, open func(t testing.TB) Database) {
 		{"AcceptLine", testAcceptLine},
 		{"HonourYank", testHonourYank},
 		{"FenceFaults", testFenceFaults},
+		{"FenceText", testFenceText},
 		{"CrateState", testCrateState},
 		{"CrateStates", testCrateStates},
 		{"GateChecks", testGateChecks},
