@@ -8,9 +8,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/cratefence/cratefence/internal/gate"
@@ -123,9 +123,20 @@ func (f *fence) base(r *http.Request) (string, error) {
 	if r.TLS != nil {
 		scheme = "https://"
 	}
-	u, err := url.Parse(scheme + r.Host)
-	if err != nil || u.Host != r.Host || u.Host == "" || u.User != nil {
+	if !isHost(r.Host) {
 		return "", errHost
 	}
 	return scheme + r.Host, nil
+}
+
+// isHost reports whether s is written as a host with or without a port.
+func isHost(s string) bool {
+	for i := range len(s) {
+		switch c := s[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', strings.IndexByte(".-_:[]", c) >= 0:
+		default:
+			return false
+		}
+	}
+	return s != "" && len(s) <= 255+len(":65535")
 }

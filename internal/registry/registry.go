@@ -29,7 +29,7 @@ type Mirror interface {
 	// Refresh has the gate know what upstream says of a crate, if what is known
 	// has grown old. It asks a bounded number of questions at once and waits for a
 	// bounded time. The error says why nothing new is known, and wraps
-	// ErrNoCrate where upstream has no such crate.
+	// mirror.ErrNotFound where upstream has no such crate.
 	Refresh(ctx context.Context, name string) error
 }
 
