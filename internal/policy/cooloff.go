@@ -23,7 +23,7 @@ func (j *judge) coolOff() {
 		j.floor(end)
 		return
 	}
-	if full := j.start.Add(w.full); j.clock.Before(full) {
+	if full := j.start.Add(w.full); j.now.Before(full) {
 		// It passes for now because of what shortened its wait: that is on record
 		// for as long as it makes the difference.
 		j.until(j.add(w.why, Allow, j.shortenedText(w)), full)

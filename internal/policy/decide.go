@@ -295,9 +295,7 @@ func (j *judge) until(r *reason, end time.Time) {
 	case end.IsZero():
 	case end.After(j.now):
 		r.Until = end
-		if j.clock.Equal(j.now) {
-			j.lookAt(end)
-		}
+		j.lookAt(end)
 	default:
 		r.Text += blindText(j.ev.Blind)
 	}

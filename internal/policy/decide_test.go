@@ -192,7 +192,7 @@ func TestDecide(t *testing.T) {
 		// Word from the database.
 		{name: "allowed before it was lost", now: 9 * day, ev: func(ev *Evidence) { ev.Blind = after(8 * day) }, want: brief{State: Allowed}},
 		{name: "not allowed since", now: 9 * day, ev: func(ev *Evidence) { ev.Blind = after(6 * day) }, want: brief{State: Held, Rules: []string{"hold cool-off"}}},
-		{name: "exceptions end all the same", now: 6 * day, ev: func(ev *Evidence) { except(RuleCoolOff, 5*day)(ev); ev.Blind = after(4 * day) }, want: brief{State: Held, Rules: []string{"hold cool-off +7d"}}},
+		{name: "exceptions end all the same", now: 6 * day, ev: func(ev *Evidence) { except(RuleCoolOff, 5*day)(ev); ev.Blind = after(4 * day) }, want: brief{State: Held, Rules: []string{"hold cool-off +7d"}, Recheck: 7 * day}},
 
 		// Sections.
 		{name: "denied", now: 30 * day, policy: section(Section{Name: "ArrayRef", Deny: true}), want: brief{State: Quarantined, Rules: []string{"block deny"}}},
