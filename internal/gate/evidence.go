@@ -85,23 +85,32 @@ func (q *inquiry) addHistory(ev *policy.Evidence, i int) {
 	if q.bygone(ev) {
 		return
 	}
-	measures, at := q.measures(i)
-	h, err := index.HistoryOf(measures, at)
+	list, at := q.measures(i, true)
+	all, err := index.HistoryOf(list, at)
 	if err != nil {
 		return // a kind that is not known waits like a first version
 	}
-	ev.Previous, ev.Silence, ev.FirstDependencies = h.Previous, h.Silence, h.FirstDependencies
-	switch {
-	case h.FirstVersion:
-		ev.Kind = policy.FirstVersion
-	case h.NewRange:
-		ev.Kind = policy.NewMajor
-	default:
-		ev.Kind = policy.Update
+	ev.Kind, ev.Silence = kindOf(all), all.Silence
+	h := all
+	if sound, at := q.measures(i, false); len(sound) < len(list) {
+		if h, err = index.HistoryOf(sound, at); err != nil {
+			return
+		}
 	}
+	ev.Previous, ev.FirstDependencies = h.Previous, h.FirstDependencies
 	for _, d := range h.Added {
 		ev.Dependencies = append(ev.Dependencies, q.dependency(d))
 	}
+}
+
+func kindOf(h index.History) policy.Kind {
+	switch {
+	case h.FirstVersion:
+		return policy.FirstVersion
+	case h.NewRange:
+		return policy.NewMajor
+	}
+	return policy.Update
 }
 
 // bygone reports whether a release is so much older than the baseline that how it
@@ -119,14 +128,16 @@ func (q *inquiry) bygone(ev *policy.Evidence) bool {
 // measures returns the lines that line i is measured by, itself among them and at
 // which place: those that were there before the baseline, and those before it in
 // the file that the policy lets through. A version that is kept back is no
-// measure, or the next one would add nothing to it.
-func (q *inquiry) measures(i int) (list []index.Entry, at int) {
+// measure, or the next one would add nothing to it. What was there before the
+// baseline says, whatever became of it since, that the name is not new; but with
+// unsound false it is no measure of what the next version adds.
+func (q *inquiry) measures(i int, unsound bool) (list []index.Entry, at int) {
 	list = make([]index.Entry, 0, len(q.l.entries))
 	for j := range q.l.entries {
 		switch {
 		case j == i:
 			at = len(list)
-		case q.settled(j):
+		case q.settled(j) && (unsound || q.sound(j)):
 		case j > i || q.judge(j).decision.Verdict() != policy.Allow:
 			continue
 		}
@@ -143,20 +154,28 @@ func (q *inquiry) measures(i int) (list []index.Entry, at int) {
 const maxMeasures = 1000
 
 // settled reports whether a line was there before the baseline, or when its crate
-// was first looked at where there is no baseline, and nothing speaks against it.
+// was first looked at where there is no baseline.
 func (q *inquiry) settled(j int) bool {
 	line := &q.l.entries[j]
 	published := line.Pubtime
 	if r := q.e.record(line); r != nil {
-		if !r.Dated || r.Trouble != "" {
+		if !r.Dated {
 			return false
 		}
 		published = r.PublishedAt
 	}
-	if ruling := q.ruling(line); ruling != nil && ruling.Action != policy.ActAllow {
+	return q.r.Baseline.IsZero() || published.Before(q.r.Baseline)
+}
+
+// sound reports whether nothing speaks against what is settled: upstream has it
+// as it was, and no person stopped it.
+func (q *inquiry) sound(j int) bool {
+	line := &q.l.entries[j]
+	if r := q.e.record(line); r != nil && r.Trouble != "" {
 		return false
 	}
-	return q.r.Baseline.IsZero() || published.Before(q.r.Baseline)
+	ruling := q.ruling(line)
+	return ruling == nil || ruling.Action == policy.ActAllow
 }
 
 // dependency tells of a crate that a version adds to what it is built from.

@@ -171,22 +171,22 @@ func (o *oracle) evidence(m *modelCrate, i int) policy.Evidence {
 		ev.PublishedAt, ev.FirstSeenAt, ev.Dated = r.PublishedAt, r.FirstSeenAt, r.Dated
 		ev.Line, ev.LineSince, ev.Offered = r.Trouble, r.TroubleAt, r.Trouble == policy.LineOtherBytes
 	}
-	past := o.past(m, i)
-	from := measuredBy(past, v)
-	ev.Kind = kind(past, v)
+	all := o.past(m, i, func(*modelVersion) bool { return true })
+	ev.Kind = kind(all, v)
+	var last time.Time
+	for _, p := range all {
+		if p.dated.After(last) {
+			last = p.dated
+		}
+	}
+	if !last.IsZero() && v.dated.After(last) {
+		ev.Silence = v.dated.Sub(last)
+	}
+	from := measuredBy(o.past(m, i, func(p *modelVersion) bool { return o.sound(m, p) }), v)
 	var had []string
 	if from != nil {
 		ev.Previous, had = from.version, from.deps
 		ev.FirstDependencies = len(had) == 0 && len(v.deps) > 0
-		var last time.Time
-		for _, p := range past {
-			if p.dated.After(last) {
-				last = p.dated
-			}
-		}
-		if !last.IsZero() && v.dated.After(last) {
-			ev.Silence = v.dated.Sub(last)
-		}
 	}
 	for _, name := range v.deps {
 		if !slices.Contains(had, name) {
@@ -282,9 +282,9 @@ func (o *oracle) ruling(m *modelCrate, v *modelVersion) *store.Ruling {
 	return nil
 }
 
-// past returns the versions that version i is measured by, in the order in which
-// they came.
-func (o *oracle) past(m *modelCrate, i int) []*modelVersion {
+// past returns the versions that came before version i: those of before the
+// baseline that count, and those that are let through.
+func (o *oracle) past(m *modelCrate, i int, counts func(*modelVersion) bool) []*modelVersion {
 	v := m.versions[i]
 	var past []*modelVersion
 	for j, w := range m.versions {
@@ -295,25 +295,27 @@ func (o *oracle) past(m *modelCrate, i int) []*modelVersion {
 		if j == i || !earlier {
 			continue
 		}
-		if o.settled(m, w) || j < i && o.alone(m, j).Verdict() == policy.Allow {
+		if o.settled(w) && counts(w) || j < i && o.alone(m, j).Verdict() == policy.Allow {
 			past = append(past, w)
 		}
 	}
 	return past
 }
 
-func (o *oracle) settled(m *modelCrate, w *modelVersion) bool {
+func (o *oracle) settled(w *modelVersion) bool {
 	published := w.dated
 	if w.record != nil {
 		published = w.record.PublishedAt
-		if !w.record.Dated || w.record.Trouble != "" {
+		if !w.record.Dated {
 			return false
 		}
 	}
-	if r := o.ruling(m, w); r != nil && r.Action != policy.ActAllow {
-		return false
-	}
 	return o.policy.Baseline.IsZero() || published.Before(o.policy.Baseline)
+}
+
+func (o *oracle) sound(m *modelCrate, w *modelVersion) bool {
+	r := o.ruling(m, w)
+	return (w.record == nil || w.record.Trouble == "") && (r == nil || r.Action == policy.ActAllow)
 }
 
 func kind(past []*modelVersion, v *modelVersion) policy.Kind {

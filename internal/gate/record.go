@@ -191,11 +191,11 @@ func (g *Gate) flush(ctx context.Context) error {
 	}
 }
 
-// recall learns which decisions keep releases back by what the store has, so that
-// the end of each is recorded, too.
+// recall learns what the store has as decided, of releases that do not simply
+// pass, so that the end of that is recorded, too.
 func (g *Gate) recall(ctx context.Context) error {
-	for _, verdict := range []policy.Verdict{policy.Hold, policy.Block} {
-		q := store.DecisionQuery{Verdict: verdict, Limit: batch}
+	for _, state := range []policy.State{policy.Held, policy.Unknown, policy.Quarantined, policy.Revoked, policy.Waived} {
+		q := store.DecisionQuery{State: state, Limit: batch}
 		for {
 			list, err := g.Store.Decisions(ctx, q)
 			if err != nil {

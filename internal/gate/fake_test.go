@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -53,8 +54,9 @@ func (f *fakeStore) IndexFiles(_ context.Context, yield func(store.IndexFile) er
 	if err != nil {
 		return err
 	}
-	defer unlock()
-	for _, file := range f.files {
+	files := slices.Collect(maps.Values(f.files))
+	unlock()
+	for _, file := range files {
 		if err := yield(file); err != nil {
 			return err
 		}
@@ -67,9 +69,13 @@ func (f *fakeStore) CrateStates(_ context.Context, yield func(store.CrateState) 
 	if err != nil {
 		return err
 	}
-	defer unlock()
+	var states []store.CrateState
 	for _, state := range f.states {
-		if err := yield(clone(state)); err != nil {
+		states = append(states, clone(state))
+	}
+	unlock()
+	for _, state := range states {
+		if err := yield(state); err != nil {
 			return err
 		}
 	}
@@ -131,7 +137,7 @@ func (f *fakeStore) Decisions(_ context.Context, q store.DecisionQuery) ([]store
 	}
 	var list []store.DecisionRecord
 	for _, d := range last {
-		if d.Decision.Verdict() == q.Verdict && (q.Before == 0 || d.ID < q.Before) {
+		if d.Decision.State == q.State && (q.Before == 0 || d.ID < q.Before) {
 			list = append(list, d)
 		}
 	}
@@ -288,34 +294,4 @@ func open(t testing.TB, f *fakeStore) (*Gate, *clock) {
 		t.Fatal(err)
 	}
 	return g, c
-}
-
-func TestServe(t *testing.T) {
-	old, young := day.AddDate(-1, 0, 0), day.Add(-time.Hour)
-	f := newFakeStore()
-	f.put("Old", day, line("Old", "1.0.0", old), yanked(line("Old", "1.1.0", old)))
-	f.put("mixed", day, line("mixed", "1.0.0", old), line("mixed", "1.0.1", young))
-	g, _ := open(t, f)
-
-	upstream, err := g.Index("default", "old")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if want := f.files["old"].Lines; &upstream.Gzip[0] != &want[0] {
-		t.Error("a file in which nothing differs is not upstream's own bytes")
-	}
-	mixed, err := g.Index("default", "mixed")
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := line("mixed", "1.0.0", old) + "\n" + yanked(line("mixed", "1.0.1", young)) + "\n"
-	if got := unzip(t, mixed); got != want {
-		t.Errorf("served\n%s\nwant\n%s", got, want)
-	}
-	for version, want := range map[string]bool{"1.0.0": true, "1.0.1": false, "1.0.2": false} {
-		a, err := g.Admit(t.Context(), "default", "mixed", version, sumOf("mixed", version))
-		if err != nil || a.Decision.Passes() != want {
-			t.Errorf("Admit mixed %s passes = %t, %v, want %t; %+v", version, a.Decision.Passes(), err, want, a.Decision)
-		}
-	}
 }
