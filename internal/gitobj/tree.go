@@ -80,11 +80,14 @@ func after(e Entry, n int) int {
 	}
 }
 
+// usualEntry is about the bytes of an entry with a short name.
+const usualEntry = 32
+
 // ParseTree reads a tree's content, whose id it takes on trust. Names are refused
 // that no git writes; names that are a trick only on some file systems stand, as
 // nothing is checked out.
 func ParseTree(id ID, data []byte) (*Tree, error) {
-	t := &Tree{ID: id}
+	t := &Tree{ID: id, Entries: slices.Grow([]Entry(nil), len(data)/usualEntry)}
 	// Names are parts of one string: a tree has hundreds, each of a few bytes.
 	for text := string(data); len(text) > 0; {
 		e, rest, err := nextEntry(text)

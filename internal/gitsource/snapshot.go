@@ -128,7 +128,7 @@ func newSnapshot(ctx context.Context, r *remote, pack *gitobj.Pack, id gitobj.ID
 	if err != nil {
 		return nil, formatError(err)
 	}
-	s := &snapshot{remote: r, commit: commit, trees: map[gitobj.ID]*gitobj.Tree{}}
+	s := &snapshot{remote: r, commit: commit, trees: make(map[gitobj.ID]*gitobj.Tree, pack.Len())}
 	missing, err := s.addTrees(pack, []gitobj.ID{commit.Tree})
 	if err != nil {
 		return nil, err
@@ -160,16 +160,16 @@ func newSnapshot(ctx context.Context, r *remote, pack *gitobj.Pack, id gitobj.ID
 // hand, and returns those that neither holds.
 func (s *snapshot) addTrees(pack *gitobj.Pack, roots []gitobj.ID) (missing []gitobj.ID, err error) {
 	s.remote.source.trees.add(pack)
-	seen := map[gitobj.ID]bool{}
+	lacking := map[gitobj.ID]bool{}
 	for work := slices.Clone(roots); len(work) > 0; {
 		id := work[len(work)-1]
 		work = work[:len(work)-1]
-		if seen[id] || s.trees[id] != nil {
+		if s.trees[id] != nil || lacking[id] {
 			continue
 		}
-		seen[id] = true
 		tree, err := s.tree(pack, id)
 		if errors.Is(err, gitobj.ErrMissing) {
+			lacking[id] = true
 			missing = append(missing, id)
 			continue
 		}

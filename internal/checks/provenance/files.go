@@ -76,6 +76,7 @@ type File struct {
 func (c *comparison) compareFiles(ctx context.Context) error {
 	var pending []int // not the same at their own path, without links
 	var paths []string
+	c.out.Files = make([]File, 0, len(c.in.Archive.Files))
 	for _, f := range c.in.Archive.Files {
 		file, settled := c.compareLiteral(f)
 		c.out.Files = append(c.out.Files, file)
