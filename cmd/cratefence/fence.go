@@ -27,7 +27,7 @@ import (
 
 // How often a fence does what nobody asks for.
 const (
-	sweepEvery     = 10 * time.Second // releases that were let through unchecked are taken in, most used first
+	sweepEvery     = 5 * time.Second // releases that were let through unchecked are taken in, most used first
 	sweepBatch     = 20
 	closeEvery     = 10 * time.Second // exceptions whose time is over are closed
 	advisoryEvery  = time.Minute      // the folder of advisories is looked at
@@ -311,7 +311,7 @@ type kept struct{ blobs *blob.Folder }
 
 func (k kept) Open(ctx context.Context, sum crate.Checksum) (io.ReadCloser, int64, error) {
 	body, size, err := k.blobs.Open(ctx, sum)
-	if errors.Is(err, store.ErrNotFound) {
+	if errors.Is(err, blob.ErrNotFound) {
 		err = fmt.Errorf("%w: %w", registry.ErrMissing, err)
 	}
 	return body, size, err

@@ -73,7 +73,7 @@ func TestCargoIsHeld(t *testing.T) {
 	// What is locked to it resolves, and its download is refused with our words.
 	locked := f.project(`foo = "1"`)
 	locked.lock("foo", "1.0.2", sum)
-	const held = "cratefence holds foo 1.0.2 until DATE: published 9 minutes ago (cool-off 7d)"
+	const held = "cratefence holds foo 1.0.2 until DATE: first seen here moments ago (cool-off 7d)"
 	locked.wantWords("held", locked.fail("build", "--locked"), held, "got 403", "http://FENCE/r/CODE")
 	if got := locked.locked("foo"); got != "1.0.2" {
 		t.Errorf("the lock was changed to %q", got)
@@ -106,7 +106,7 @@ func TestCargoDoesNotDowngrade(t *testing.T) {
 	p := f.project(`foo = "1"`)
 	p.lock("foo", "1.0.2", sum)
 	out := p.run("add", "baz")
-	out += p.run("metadata", "--format-version", "1")
+	out += p.fail("build") // writes the lock, and is refused foo's download
 	if strings.Contains(out, "Downgrading") || p.locked("foo") != "1.0.2" || p.locked("baz") != "0.1.0" {
 		t.Errorf("foo is locked to %q, baz to %q; cargo printed:\n%s", p.locked("foo"), p.locked("baz"), out)
 	}
@@ -165,9 +165,6 @@ func TestCargoThroughTheArrayrefAttack(t *testing.T) {
 			t.Errorf("the refusal (%d) reads %q, want in it %q", status, body, clause)
 		}
 	}
-	locked := f.project(`arrayref = "0.3.5"`)
-	locked.lock("arrayref", "0.3.10", malware)
-	locked.wantWords("attack", locked.fail("fetch"), "got 403")
 }
 
 // Lines beyond 64 KiB, at which a careless reader stops, survive.
@@ -232,10 +229,14 @@ func TestCargoWhileThingsAreDown(t *testing.T) {
 	f.start()
 	p := f.project(`foo = "1"`)
 	p.run("build")
+	eventually(t, "what was let through is taken in", func() bool {
+		status, _, _ := f.get("/api/v1/crates/foo/1.0.1")
+		return status == http.StatusOK
+	})
 	_, _, header := f.get("/p/default/index/3/f/foo")
 	tag := header.Get("ETag")
 
-	f.do(f.upstream.Close())
+	f.do(f.closeUpstream())
 	p.machine()
 	p.run("build", "--locked")
 	if status, _ := f.download("default", "foo", "1.0.2", held); status != http.StatusForbidden {
@@ -276,15 +277,14 @@ baseline = BASELINE
 		t.Errorf("under observe cargo locked %q, want 1.0.2", got)
 	}
 	p.through("strict")
-	if out := p.fail("update"); !strings.Contains(out, "403") {
+	if out := p.fail("update"); !strings.Contains(out, "authenticated registries require a credential-provider") {
 		t.Errorf("a policy that is not the client's: cargo printed\n%s", out)
 	}
-	if status, _ := f.download("strict", "foo", "1.0.2", sum); status != http.StatusForbidden {
+	if status, _ := f.download("strict", "foo", "1.0.2", sum); status != http.StatusUnauthorized {
 		t.Errorf("its download is answered %d", status)
 	}
 
 	secret := strings.TrimSpace(f.run("token", "create", "ci", "--scope", "fetch"))
-	secret = strings.Fields(secret)[len(strings.Fields(secret))-1]
 	_, body, strict := f.get("/p/strict/index/3/f/foo", "Authorization", secret)
 	if !strings.Contains(body, `"yanked":true`) {
 		t.Errorf("under strict the index reads %s", body)
@@ -306,8 +306,8 @@ func TestCargoAfterAnException(t *testing.T) {
 	f.run("decide", "allow", "foo@1.0.2", "--policy", "default", "--reason", "we wrote it")
 	eventually(t, "the decision is in force", func() bool { return !f.yanked("default", "foo")["1.0.2"] })
 	p.run("build")
-	f.run("decide", "revoke", "foo@1.0.2", "--policy", "default", "--reason", "it was not us")
+	f.run("decide", "revoke", "foo@1.0.2", "--policy", "default", "--reason", "it was not us", "--after", "1")
 	eventually(t, "the revocation is in force", func() bool { return f.yanked("default", "foo")["1.0.2"] })
 	p.machine()
-	p.wantWords("revoked", p.fail("build"), "cratefence blocks foo 1.0.2")
+	p.wantWords("revoked", p.fail("build"), "cratefence has withdrawn foo 1.0.2")
 }

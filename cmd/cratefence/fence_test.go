@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -24,8 +25,10 @@ type fenced struct {
 	dir      string
 	registry *cratetest.Registry
 	upstream *cratetest.Server
-	process  *process
-	config   string // the file
+	// closeUpstream is what an outage of upstream looks like.
+	closeUpstream func() error
+	process       *process
+	config        string // the file
 }
 
 // yesterday is the baseline of the policies here: what was published before it
@@ -47,7 +50,8 @@ func newFenced(t *testing.T, policies, more string) *fenced {
 	if f.upstream, err = cratetest.Serve("127.0.0.1:0", f.registry); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = f.upstream.Close() }) // a test may have closed it
+	f.closeUpstream = sync.OnceValue(f.upstream.Close)
+	t.Cleanup(func() { f.do(f.closeUpstream()) })
 	f.write("policies.toml", strings.ReplaceAll(policies, "BASELINE", yesterday().Format("2006-01-02")))
 	f.config = f.write("cratefence.toml", fmt.Sprintf(`
 data = %q
