@@ -125,7 +125,7 @@ func (c *importCmd) importFrom(ctx context.Context, t *terminal, db opened, sour
 	if summary.Crates == 0 {
 		return imported{}, fmt.Errorf("%q holds no index file; a crate's lies at its path, as in %q", c.Path, "se/rd/serde")
 	}
-	done := imported{Source: source.String(), ImportSummary: summary, undated: c.UndatedAsOld}
+	done := imported{Source: source.String(), ImportSummary: summary, undated: c.UndatedAsOld, Baselines: []baselineInfo{}}
 	baselines, err := c.baselines(ctx, db, policies, done.Source, begun)
 	if err != nil {
 		return imported{}, err
