@@ -123,13 +123,15 @@ func isWordByte(c byte) bool {
 }
 
 // documents reports whether what is called here stands in an attribute
-// `#[doc = …]`, with other text or alone, or in the macro that was used before
-// there was such.
+// `#[doc = …]`, with other text or alone, or in the macros that were used before
+// there was such: doc_comment!, and those for tests of documentation alone.
 func documents(before []byte) bool {
-	before = bytes.TrimRight(before[max(0, len(before)-200):], blanks)
-	if bytes.HasSuffix(before, []byte("doc_comment!(")) {
-		return true
+	before = bytes.TrimRight(before[max(0, len(before)-600):], blanks)
+	if macro, ok := bytes.CutSuffix(before, []byte("!(")); ok {
+		name := macro[bytes.LastIndexFunc(macro, func(c rune) bool { return c >= 0x80 || !isWordByte(byte(c)) })+1:]
+		return string(name) == "doc_comment" || bytes.Contains(name, []byte("doc")) && bytes.Contains(macro, []byte("#[cfg(doctest)]"))
 	}
+	before = before[max(0, len(before)-200):]
 	i := max(bytes.LastIndex(before, []byte("#[")), bytes.LastIndex(before, []byte("#![")))
 	if i < 0 || bytes.ContainsAny(before[i:], "];") {
 		return false
