@@ -55,8 +55,8 @@ func replaceLine(lines []byte, r LineRecord) ([]byte, error) {
 	var replaced []byte
 	for line := range bytes.Lines(lines) {
 		text := bytes.TrimRight(line, "\n")
-		l, err := index.ParseLine(text)
-		if err == nil && VersionKey(l.Vers) == VersionKey(r.Version) {
+		e, err := index.Scan(text)
+		if err == nil && e.Key() == VersionKey(r.Version) {
 			found++
 			line = append(bytes.Clone(offered), line[len(text):]...)
 		}
@@ -66,6 +66,26 @@ func replaceLine(lines []byte, r LineRecord) ([]byte, error) {
 		return nil, fmt.Errorf("replace line of %q: it stands %d times", r.Version, found)
 	}
 	return replaced, nil
+}
+
+// State returns r as its line in f has it: yanked or not, and published when the
+// registry says, unless that is known. r stays as it is where no line speaks of
+// its bytes.
+func (f IndexFile) State(r Release) Release {
+	lines, err := f.Unpack()
+	if err != nil {
+		return r // what cannot be read says nothing
+	}
+	for e, err := range index.Entries(lines) {
+		if err != nil || e.Key() != VersionKey(r.Version) || e.Cksum != r.Checksum {
+			continue
+		}
+		r.Yanked = e.Yanked
+		if r.PublishedAt.IsZero() {
+			r.PublishedAt = Instant(e.Pubtime)
+		}
+	}
+	return r
 }
 
 // Unpack returns the lines of f.

@@ -42,6 +42,17 @@ func (r Release) SpeaksBefore(other Release) bool {
 	) > 0
 }
 
+// Spokesman returns the one of releases that speaks for their crate.
+func Spokesman(releases []Release) Release {
+	speaks := releases[0]
+	for _, r := range releases[1:] {
+		if r.SpeaksBefore(speaks) {
+			speaks = r
+		}
+	}
+	return speaks
+}
+
 // standing reports whether a newcomer would be given r: stable and not yanked.
 func (r Release) standing() bool {
 	v, err := crate.ParseVersion(r.Version)

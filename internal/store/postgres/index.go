@@ -67,7 +67,12 @@ func (s *Store) IndexFiles(ctx context.Context, yield func(store.IndexFile) erro
 // SaveIndex stores a file whose revision is still the one that was read.
 func (s *Store) SaveIndex(ctx context.Context, save store.IndexSave) error {
 	save = save.Clean()
-	err := s.write(ctx, func(tx pgx.Tx) error { return saveIndex(ctx, tx, save) })
+	err := s.write(ctx, func(tx pgx.Tx) error {
+		if err := lockCrate(ctx, tx, save.File.Key); err != nil {
+			return err
+		}
+		return saveIndex(ctx, tx, save)
+	})
 	if err != nil {
 		return fmt.Errorf("save index file %q: %w", save.File.Key, err)
 	}
@@ -82,6 +87,9 @@ func saveIndex(ctx context.Context, tx pgx.Tx, save store.IndexSave) error {
 		if err := putRecord(ctx, tx, r); err != nil {
 			return fmt.Errorf("version %q: %w", r.Version, err)
 		}
+	}
+	if err := yankReleases(ctx, tx, save.File.Key, save.Records); err != nil {
+		return fmt.Errorf("yank releases: %w", err)
 	}
 	if err := addLineEvents(ctx, tx, save.Events); err != nil {
 		return err

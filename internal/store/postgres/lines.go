@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/cratefence/cratefence/internal/crate"
 	"github.com/cratefence/cratefence/internal/store"
 )
 
@@ -24,7 +25,7 @@ func addLineEvents(ctx context.Context, tx pgx.Tx, events []store.LineEvent) err
 // LineEvents returns what happened to a crate's lines, newest first.
 func (s *Store) LineEvents(ctx context.Context, key string, before store.ID, limit int) ([]store.LineEvent, error) {
 	var f filter
-	f.is("key", store.IndexKey(key))
+	f.crate("key", key)
 	f.before("id", before)
 	where, args := f.sql("id", limit)
 	rows, err := s.pool.Query(ctx, `SELECT id, key, version, what, at, detail FROM line_events`+where, args...)
@@ -64,6 +65,9 @@ func (s *Store) HonourYank(ctx context.Context, key, version string, at time.Tim
 func (s *Store) onLine(ctx context.Context, key, version string, change func(store.IndexFile, store.LineRecord) (store.IndexSave, error)) error {
 	key, version = store.IndexKey(store.Clean(key)), store.Clean(version)
 	return s.write(ctx, func(tx pgx.Tx) error {
+		if err := lockCrate(ctx, tx, key); err != nil {
+			return err
+		}
 		f, err := scanFile(tx.QueryRow(ctx, `SELECT `+fileColumns+` FROM index_files f WHERE f.key = $1 FOR UPDATE`, key))
 		if err != nil {
 			return err
@@ -79,4 +83,42 @@ func (s *Store) onLine(ctx context.Context, key, version string, change func(sto
 		}
 		return saveIndex(ctx, tx, save.Clean())
 	})
+}
+
+// lockCrate keeps publications of a crate from passing by a change of its lines:
+// they would not see its yanks, nor it them. Who takes the crate's lock and the
+// file's takes the crate's first.
+func lockCrate(ctx context.Context, tx pgx.Tx, key string) error {
+	_, err := tx.Exec(ctx, `SELECT 1 FROM crates WHERE lower(name COLLATE "C") = $1 FOR NO KEY UPDATE`, key)
+	return err
+}
+
+// yankReleases has the releases that were taken in yanked as their lines are, and
+// the crate spoken for by who may.
+func yankReleases(ctx context.Context, tx pgx.Tx, key string, records []store.LineRecord) error {
+	changed := false
+	for _, r := range records {
+		tag, err := tx.Exec(ctx, `
+			UPDATE releases SET yanked = $4
+			WHERE crate_id = (SELECT id FROM crates WHERE lower(name COLLATE "C") = $1) AND version_key = $2 AND checksum = $3 AND yanked <> $4`,
+			r.Key, store.VersionKey(r.Version), digest(r.Checksum), r.Yanked)
+		if err != nil {
+			return err
+		}
+		changed = changed || tag.RowsAffected() > 0
+	}
+	if !changed {
+		return nil
+	}
+	rows, err := tx.Query(ctx, `
+		SELECT `+releaseColumns+` FROM releases r JOIN crates c ON c.id = r.crate_id WHERE lower(c.name COLLATE "C") = $1`, key)
+	releases, err := collect(rows, err, scanRelease)
+	if err != nil {
+		return err
+	}
+	speaks := store.Spokesman(releases)
+	_, err = tx.Exec(ctx, `
+		UPDATE crates SET default_release = $2, search = $3 WHERE id = $1`,
+		speaks.CrateID, speaks.ID, crate.Canonical(speaks.About.Description))
+	return err
 }

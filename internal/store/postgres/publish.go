@@ -75,6 +75,13 @@ func crateFor(ctx context.Context, tx pgx.Tx, r store.Release) (c store.Crate, e
 func (s *Store) addRelease(ctx context.Context, tx pgx.Tx, c store.Crate, p store.Publication) (store.Release, error) {
 	r := p.Release
 	r.CrateID = c.ID
+	file, err := scanFile(tx.QueryRow(ctx, `SELECT `+fileColumns+` FROM index_files f WHERE f.key = $1`, store.IndexKey(c.Name)))
+	switch {
+	case err == nil:
+		r = file.State(r)
+	case !errors.Is(err, store.ErrNotFound):
+		return store.Release{}, err
+	}
 	if err := tx.QueryRow(ctx, `
 		INSERT INTO releases (crate_id, version, version_key, checksum, size, published_at, first_seen_at, publisher, via, yanked, about)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)

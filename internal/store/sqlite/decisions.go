@@ -93,7 +93,7 @@ func (s *Store) Decisions(ctx context.Context, q store.DecisionQuery) ([]store.D
 	f.is("d.policy", q.Policy)
 	f.is("d.verdict", string(q.Verdict))
 	f.is("d.state", string(q.State))
-	f.is("d.key", store.IndexKey(q.Crate))
+	f.crate("d.key", q.Crate)
 	f.is("d.version", q.Version)
 	table, id := `decisions_in_force f JOIN decisions d ON d.id = f.decision`, "f.decision"
 	if q.History {

@@ -105,7 +105,7 @@ func (s *Store) closeExpired(ctx context.Context, now time.Time) (closed []store
 func (s *Store) Exceptions(ctx context.Context, q store.ExceptionQuery) ([]store.Exception, error) {
 	var f filter
 	f.is("policy", q.Policy)
-	f.is("key", store.IndexKey(q.Crate))
+	f.crate("key", q.Crate)
 	f.is("version", q.Version)
 	f.before("id", q.Before)
 	if q.Open {

@@ -55,7 +55,7 @@ func addTotals(ctx context.Context, tx *sql.Tx, totals []store.FetchTotal) error
 // Fetches returns downloads, newest first.
 func (s *Store) Fetches(ctx context.Context, q store.FetchQuery) ([]store.Fetch, error) {
 	var f filter
-	f.is("key", store.IndexKey(q.Crate))
+	f.crate("key", q.Crate)
 	f.is("version", q.Version)
 	f.is("actor", q.Actor)
 	f.before("id", q.Before)

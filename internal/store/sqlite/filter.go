@@ -22,6 +22,9 @@ func (f *filter) is(column, value string) {
 	}
 }
 
+// crate asks for a crate by any case of its name.
+func (f *filter) crate(column, name string) { f.is(column, store.IndexKey(store.Clean(name))) }
+
 // before asks for rows older than a row; 0 asks for nothing.
 func (f *filter) before(column string, id store.ID) {
 	if id != 0 {

@@ -79,6 +79,9 @@ func saveIndex(ctx context.Context, tx *sql.Tx, save store.IndexSave) error {
 			return fmt.Errorf("version %q: %w", r.Version, err)
 		}
 	}
+	if err := yankReleases(ctx, tx, save.File.Key, save.Records); err != nil {
+		return fmt.Errorf("yank releases: %w", err)
+	}
 	if err := addLineEvents(ctx, tx, save.Events); err != nil {
 		return err
 	}

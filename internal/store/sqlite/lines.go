@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/cratefence/cratefence/internal/crate"
 	"github.com/cratefence/cratefence/internal/store"
 )
 
@@ -23,7 +24,7 @@ func addLineEvents(ctx context.Context, tx *sql.Tx, events []store.LineEvent) er
 // LineEvents returns what happened to a crate's lines, newest first.
 func (s *Store) LineEvents(ctx context.Context, key string, before store.ID, limit int) ([]store.LineEvent, error) {
 	var f filter
-	f.is("key", store.IndexKey(key))
+	f.crate("key", key)
 	f.before("id", before)
 	where, args := f.sql("id", limit)
 	rows, err := s.reader.QueryContext(ctx, `SELECT id, key, version, what, at, detail FROM line_events`+where, args...)
@@ -78,4 +79,38 @@ func (s *Store) onLine(ctx context.Context, key, version string, change func(sto
 		}
 		return saveIndex(ctx, tx, save.Clean())
 	})
+}
+
+// yankReleases has the releases that were taken in yanked as their lines are, and
+// the crate spoken for by who may.
+func yankReleases(ctx context.Context, tx *sql.Tx, key string, records []store.LineRecord) error {
+	changed := false
+	for _, r := range records {
+		result, err := tx.ExecContext(ctx, `
+			UPDATE releases SET yanked = $4
+			WHERE crate_id = (SELECT id FROM crates WHERE lower(name) = $1) AND version_key = $2 AND checksum = $3 AND yanked <> $4`,
+			r.Key, store.VersionKey(r.Version), digest(r.Checksum), r.Yanked)
+		if err != nil {
+			return err
+		}
+		n, err := result.RowsAffected()
+		if err != nil {
+			return err
+		}
+		changed = changed || n > 0
+	}
+	if !changed {
+		return nil
+	}
+	rows, err := tx.QueryContext(ctx, `
+		SELECT `+releaseColumns+` FROM releases r JOIN crates c ON c.id = r.crate_id WHERE lower(c.name) = $1`, key)
+	releases, err := collect(rows, err, scanRelease)
+	if err != nil {
+		return err
+	}
+	speaks := store.Spokesman(releases)
+	_, err = tx.ExecContext(ctx, `
+		UPDATE crates SET default_release = $2, search = $3 WHERE id = $1`,
+		speaks.CrateID, speaks.ID, crate.Canonical(speaks.About.Description))
+	return err
 }

@@ -51,7 +51,7 @@ func (s *Store) AddRuling(ctx context.Context, r store.Ruling, audit store.Audit
 func (s *Store) Rulings(ctx context.Context, q store.RulingQuery) ([]store.Ruling, error) {
 	var f filter
 	f.is("policy", q.Policy)
-	f.is("key", store.IndexKey(q.Crate))
+	f.crate("key", q.Crate)
 	f.is("version", q.Version)
 	f.before("id", q.Before)
 	where, args := f.sql("id", q.Limit)
@@ -102,7 +102,7 @@ func (s *Store) AddReviewRequest(ctx context.Context, r store.ReviewRequest, aud
 func (s *Store) ReviewRequests(ctx context.Context, q store.ReviewQuery) ([]store.ReviewRequest, error) {
 	var f filter
 	f.is("policy", q.Policy)
-	f.is("key", store.IndexKey(q.Crate))
+	f.crate("key", q.Crate)
 	f.is("version", q.Version)
 	f.before("id", q.Before)
 	where, args := f.sql("id", q.Limit)

@@ -413,6 +413,63 @@ func testHonourYank(t *testing.T, db Database) {
 	}
 }
 
+// A release is yanked as its line is, and who speaks for the crate follows.
+func testYanks(t *testing.T, db Database) {
+	ctx := t.Context()
+	published := noon.Add(-48 * time.Hour).Truncate(time.Second)
+	lines := line("Serde", "1.0.0", "") + "\n" +
+		strings.Replace(line("Serde", "1.0.1+b", fmt.Sprintf(`,"pubtime":%q`, published.UTC().Format(time.RFC3339))), `"yanked":false`, `"yanked":true`, 1) + "\n"
+	file := store.IndexFile{Key: "serde", Name: "Serde", Lines: gzipped(t, lines), Size: len(lines)}
+	save(t, db, store.IndexSave{File: file})
+	take := func(version string) store.Release {
+		t.Helper()
+		p := publication("Serde", version)
+		p.Release.Checksum = sumOf("serde", version)
+		p.Release.About.Description = "this is " + version
+		return publish(t, db, p)
+	}
+	first, yanked := take("1.0.0"), take("1.0.1+b")
+	if first.Yanked || !first.PublishedAt.IsZero() {
+		t.Errorf("taken in: %+v, want it neither yanked nor dated, as its line", first)
+	}
+	if !yanked.Yanked || !yanked.PublishedAt.Equal(published) {
+		t.Errorf("taken in: %+v, want it yanked and published %v, as its line", yanked, published)
+	}
+	odd := publication("Serde", "1.0.2")
+	odd.Release.Checksum, odd.Release.PublishedAt = crate.Sum([]byte("other bytes")), noon
+	publish(t, db, odd)
+
+	speaks := func(want string) {
+		t.Helper()
+		c := must(db.Crate(ctx, "serde"))(t)
+		if r := must(db.ReleaseByID(ctx, c.Default))(t); r.Version != want {
+			t.Errorf("%s speaks for the crate, want %s", r.Version, want)
+		}
+		if page := must(db.Crates(ctx, store.CrateQuery{Text: "this is " + want}))(t); len(page.Crates) != 1 {
+			t.Errorf("%d crates are found by what %s says, want 1", len(page.Crates), want)
+		}
+	}
+	revision := 1
+	yank := func(version string, sum crate.Checksum, yanked bool) {
+		t.Helper()
+		next := file
+		next.Revision = revision
+		save(t, db, store.IndexSave{File: next, Records: []store.LineRecord{{Version: version, Checksum: sum, Yanked: yanked}}})
+		revision++
+	}
+	yank("1.0.2", odd.Release.Checksum, true)
+	speaks("1.0.0")
+	yank("1.0.1+b", sumOf("serde", "1.0.1+b"), false)
+	speaks("1.0.1+b")
+	if r := must(db.Release(ctx, "serde", "1.0.1"))(t); r.Yanked {
+		t.Error("1.0.1 stays yanked")
+	}
+	yank("1.0.0", crate.Sum([]byte("bytes that were not taken in")), true)
+	if r := must(db.Release(ctx, "serde", "1.0.0"))(t); r.Yanked {
+		t.Error("1.0.0 is yanked for a line of other bytes")
+	}
+}
+
 // badAudit is an entry that no store takes: whatever it is part of comes to
 // nothing.
 var badAudit = store.AuditEntry{At: noon, Detail: json.RawMessage("{")}

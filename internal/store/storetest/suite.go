@@ -92,6 +92,7 @@ func Run(t *testing.T, open func(t testing.TB) Database) {
 		{"Baselines", testBaselines},
 		{"AcceptLine", testAcceptLine},
 		{"HonourYank", testHonourYank},
+		{"Yanks", testYanks},
 		{"FenceFaults", testFenceFaults},
 		{"FenceText", testFenceText},
 		{"CrateState", testCrateState},
