@@ -133,6 +133,14 @@ func TestDecide(t *testing.T) {
 			ev.Fixes = []string{"RUSTSEC-2026-0001"}
 			conclude(ev, "provenance", check.Inconclusive)
 		}, want: brief{State: Held, Rules: []string{"hold cool-off +7d"}, Recheck: 7 * day}},
+		{name: "unless a check failed", now: day, ev: func(ev *Evidence) {
+			ev.Fixes = []string{"RUSTSEC-2026-0001"}
+			conclude(ev, "dependencies", check.Failure)
+		}, want: brief{State: Held, Rules: []string{"hold check/dependencies/failure", "hold cool-off +7d"}, Recheck: 7 * day}},
+		{name: "unless no check is run", now: day, ev: func(ev *Evidence) {
+			ev.Fixes = []string{"RUSTSEC-2026-0001"}
+			ev.Checks = nil
+		}, want: brief{State: Held, Rules: []string{"hold cool-off +7d", "hold unchecked"}, Recheck: 7 * day}},
 		{name: "unless there is a signal", now: day, ev: func(ev *Evidence) { ev.Fixes = []string{"RUSTSEC-2026-0001"}; ev.NewBuildScript = true }, want: brief{State: Held, Rules: []string{"hold cool-off +7d"}, Recheck: 7 * day}},
 
 		// Signals.

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"flag"
 	"fmt"
 	"slices"
 	"testing"
@@ -12,6 +13,17 @@ import (
 	"github.com/cratefence/cratefence/internal/check"
 	"github.com/cratefence/cratefence/internal/crate"
 )
+
+// TestMain looks at more than rapid does by itself: it takes a second.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	asked := false
+	flag.Visit(func(f *flag.Flag) { asked = asked || f.Name == "rapid.checks" })
+	if !asked {
+		flag.Set("rapid.checks", "2000")
+	}
+	m.Run()
+}
 
 // fromGood to worse: the order in which conclusions speak against a release.
 var fromGood = []check.Conclusion{check.Success, check.Neutral, check.Skipped, check.Inconclusive, check.Error, check.Failure}
@@ -61,8 +73,11 @@ func drawPolicy(t *rapid.T, rules bool) *Policy {
 // drawTime is one within two months of the publication, often at one that
 // matters to the minute.
 func drawTime(t *rapid.T, name string) time.Time {
-	if rapid.Bool().Draw(t, name+" by the day") {
+	switch rapid.IntRange(0, 3).Draw(t, name+" how") {
+	case 0:
 		return after(time.Duration(rapid.IntRange(-40, 40).Draw(t, name)) * day)
+	case 1: // within the waits of those who are trusted
+		return after(time.Duration(rapid.IntRange(0, 14*24).Draw(t, name)) * time.Hour)
 	}
 	return after(time.Duration(rapid.IntRange(-40*24*60, 40*24*60).Draw(t, name)) * time.Minute)
 }
@@ -74,7 +89,18 @@ func drawMaybeTime(t *rapid.T, name string) time.Time {
 	return drawTime(t, name)
 }
 
+// drawEvidence draws anything, or a good release of a trusted publisher with
+// little that is otherwise: else hardly any would pass.
 func drawEvidence(t *rapid.T) Evidence {
+	if rapid.Bool().Draw(t, "good") {
+		ev := good()
+		ev.Publisher = veteran()
+		ev.Publisher.Since = published.Add(-2*year + time.Duration(rapid.IntRange(-5, 5).Draw(t, "publisher since"))*day)
+		ev.FirstSeenAt = after(time.Duration(rapid.IntRange(0, 3).Draw(t, "first seen")) * day)
+		ev.Fixes = rapid.SampledFrom([][]string{nil, {"RUSTSEC-2026-0001"}}).Draw(t, "fixes")
+		ev.Dated = rapid.Bool().Draw(t, "dated")
+		return ev
+	}
 	ev := Evidence{
 		Name: "arrayref", Version: rapid.SampledFrom([]string{"1.0.0", "1.0.1"}).Draw(t, "version"), Checksum: crate.Checksum{1},
 		PublishedAt: drawMaybeTime(t, "published"), FirstSeenAt: drawTime(t, "first seen"), Dated: rapid.Bool().Draw(t, "dated"),
