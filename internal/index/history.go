@@ -68,7 +68,7 @@ func HistoryOf(entries []Entry, i int) (History, error) {
 	var previous *Line
 	if !h.FirstVersion {
 		h.NewRange = !slices.ContainsFunc(past, func(p pastVersion) bool {
-			return Range(p.version) == Range(version) && (version.IsPrerelease() || !p.version.IsPrerelease())
+			return sameRange(p.version, version) && (version.IsPrerelease() || !p.version.IsPrerelease())
 		})
 		from := measure(past, version)
 		h.Previous = from.entry.Vers
@@ -97,7 +97,7 @@ type pastVersion struct {
 // last: by their dates where both have one, else by their place in the file.
 func before(entries []Entry, i int) ([]pastVersion, error) {
 	at := entries[i].Pubtime
-	var past []pastVersion
+	past := make([]pastVersion, 0, len(entries)-1)
 	for j := range entries {
 		e := &entries[j]
 		if j == i {
@@ -124,7 +124,7 @@ func measure(past []pastVersion, version crate.Version) pastVersion {
 	var best, last *pastVersion
 	for j := range past {
 		p := &past[j]
-		if Range(p.version) == Range(version) && p.version.Compare(version) < 0 && (best == nil || p.version.Compare(best.version) > 0) {
+		if sameRange(p.version, version) && p.version.Compare(version) < 0 && (best == nil || p.version.Compare(best.version) > 0) {
 			best = p
 		}
 		if last == nil || !p.entry.Pubtime.Before(last.entry.Pubtime) {
@@ -225,5 +225,19 @@ func Range(v crate.Version) string {
 		return major + "." + minor
 	default:
 		return major + "." + minor + "." + patch
+	}
+}
+
+// sameRange reports whether Range is the same for both.
+func sameRange(v, w crate.Version) bool {
+	switch {
+	case v.Major != w.Major:
+		return false
+	case v.Major > 0:
+		return true
+	case v.Minor != w.Minor:
+		return false
+	default:
+		return v.Minor > 0 || v.Patch == w.Patch
 	}
 }

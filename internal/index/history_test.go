@@ -154,15 +154,41 @@ func TestHistoryOfRefuses(t *testing.T) {
 }
 
 func TestRange(t *testing.T) {
-	for version, want := range map[string]string{
-		"1.2.3": "1", "12.0.0": "12", "0.3.1": "0.3", "0.0.7": "0.0.7", "0.0.0": "0.0.0", "1.0.0-rc.1": "1", "0.3.0+b": "0.3",
-	} {
+	ranges := map[string]string{
+		"1.2.3": "1", "1.0.0-rc.1": "1", "12.0.0": "12", "0.3.1": "0.3", "0.3.0+b": "0.3", "0.0.7": "0.0.7", "0.0.7-a": "0.0.7", "0.0.0": "0.0.0",
+	}
+	parse := func(version string) crate.Version {
 		v, err := crate.ParseVersion(version)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := Range(v); got != want {
+		return v
+	}
+	for version, want := range ranges {
+		if got := Range(parse(version)); got != want {
 			t.Errorf("Range(%s) = %q, want %q", version, got, want)
+		}
+		for other, theirs := range ranges {
+			if got := sameRange(parse(version), parse(other)); got != (want == theirs) {
+				t.Errorf("sameRange(%s, %s) = %t", version, other, got)
+			}
+		}
+	}
+}
+
+func BenchmarkHistoryOf(b *testing.B) {
+	var entries []Entry
+	for n := range 300 {
+		e, err := Scan([]byte(strings.Replace(ordinary, "0.2.0", fmt.Sprintf("0.%d.%d", n/10, n%10), 1)))
+		if err != nil {
+			b.Fatal(err)
+		}
+		entries = append(entries, e)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := HistoryOf(entries, len(entries)-1); err != nil {
+			b.Fatal(err)
 		}
 	}
 }

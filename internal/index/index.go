@@ -1,6 +1,7 @@
 // Package index reads what a sparse registry states about its crates: the lines
 // of an index file, where a crate's file lies, and config.json with its
-// download URLs.
+// download URLs. It tells how lines differ and what a version adds to those
+// before it, and writes a line anew only to set whether it is yanked.
 //
 // It is pure: no network, no clock, no log. It follows cargo's reading
 // (https://doc.rust-lang.org/cargo/reference/registry-index.html) and refuses
