@@ -24,7 +24,8 @@ func (demoCmd) Help() string {
 on the spot: honest ones, one with a source file that its repository lacks, one
 whose published manifest gained a dependency, one without a recorded commit, and
 a hostile archive. It publishes them through the webhook, as a registry would,
-and prints the page to open. Needs git, and no network. Its data goes to a
+replays the attack on arrayref of August 2026 behind the fence, and prints the
+page to open and how a cargo gets through it. Needs git, and no network. Its data goes to a
 temporary folder, or to the one that --data names.
 
 Examples:
@@ -37,9 +38,10 @@ const demoTimeout = 2 * time.Minute
 
 // demoReady is the line that --json prints.
 type demoReady struct {
-	Web   string `json:"web"`
-	API   string `json:"api"`
-	Index string `json:"index"`
+	Web      string `json:"web"`
+	API      string `json:"api"`
+	Fence    string `json:"fence"`    // the index that cargo is pointed at
+	Upstream string `json:"upstream"` // the registry behind it
 }
 
 func (c *demoCmd) Run(ctx context.Context, t *terminal, cli *cli) (err error) {
@@ -57,6 +59,10 @@ func (c *demoCmd) Run(ctx context.Context, t *terminal, cli *cli) (err error) {
 	cfg := defaultConfig()
 	cfg.Listen, cfg.Data = c.Listen, filepath.Join(dir, "data")
 	cfg.Upstream.Index, cfg.Upstream.Name = cratetest.IndexURL(w.registry.URL), "the demo's registry"
+	cfg.Fence.IndexTTL = Duration(0) // what happens upstream is seen at once
+	if cfg.Fence.Policies, err = demoPolicies(dir, time.Now()); err != nil {
+		return err
+	}
 	cfg.Egress.Allow = []string{"upstream=" + hostPort(w.registry), "git=" + hostPort(w.git)}
 	log := slog.New(slog.NewTextHandler(t.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	s, err := startService(ctx, cfg, log)
@@ -84,17 +90,53 @@ func (c *demoCmd) publish(ctx context.Context, t *terminal, s *service, w *world
 	if err := w.waitChecked(ctx, s.db, newProgress(t.err)); err != nil {
 		return err
 	}
-	ready := demoReady{Web: s.url, API: s.url + "/api/v1", Index: cratetest.IndexURL(w.registry.URL)}
+	if err := w.attack(ctx, s.url, time.Now()); err != nil {
+		return err
+	}
+	ready := demoReady{
+		Web: s.url, API: s.url + "/api/v1",
+		Fence: "sparse+" + s.url + "/p/default/index/", Upstream: cratetest.IndexURL(w.registry.URL),
+	}
 	if c.JSON {
 		return json.NewEncoder(t.out).Encode(ready)
 	}
-	fmt.Fprintf(t.out, "%d releases are published and checked. Open:\n\n", len(w.releases))
-	fmt.Fprintf(t.out, "  %s/\n", ready.Web)
-	for _, r := range w.releases {
-		fmt.Fprintf(t.out, "  %s/crates/%s/%s/security\n", ready.Web, r.Name, r.Version)
-	}
-	fmt.Fprintf(t.out, "\nThe API is at %s, the registry for cargo at\n%s. Stop with Ctrl-C.\n", ready.API, ready.Index)
+	ready.print(t, w)
 	return nil
+}
+
+func (r demoReady) print(t *terminal, w *world) {
+	fmt.Fprintf(t.out, "%d releases are published and checked. Open:\n\n", len(w.releases))
+	fmt.Fprintf(t.out, "  %s/\n", r.Web)
+	for _, release := range w.releases {
+		fmt.Fprintf(t.out, "  %s/crates/%s/%s/security\n", r.Web, release.Name, release.Version)
+	}
+	fmt.Fprintf(t.out, `
+An attack like that on arrayref was replayed behind the fence: %[1]s 0.3.5 to
+0.3.9 were yanked together, and %[2]s brought a first dependency, %[3]s,
+which is minutes old. Why it is kept back:
+
+  %[4]s/crates/%[1]s/%[2]s/fence
+
+See what a cargo gets, in an empty folder (0.3.9, and none of it from the network):
+
+  cargo init --name guarded
+  cargo add %[1]s --config 'source.crates-io.replace-with="demo"' \
+    --config 'source.demo.registry="%[5]s"'
+  cargo build --config 'source.crates-io.replace-with="demo"' \
+    --config 'source.demo.registry="%[5]s"'
+
+'cratefence setup --url %[4]s' prints the lines for .cargo/config.toml.
+The API is at %[6]s, the registry behind the fence at
+%[7]s. Stop with Ctrl-C.
+`, replayCrate, replayBad, replayBait, r.Web, r.Fence, r.API, r.Upstream)
+}
+
+// demoPolicies writes the demo's policy: the preset, and as the baseline the day
+// on which the demo starts.
+func demoPolicies(dir string, now time.Time) (string, error) {
+	path := filepath.Join(dir, "policies.toml")
+	text := "[policy.default]\npreset = \"medium\"\nbaseline = " + now.UTC().Format(time.DateOnly) + "\n"
+	return path, os.WriteFile(path, []byte(text), 0o600)
 }
 
 // demoFolder is where the demo keeps its data, and how to be rid of it: named, or

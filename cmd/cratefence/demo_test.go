@@ -27,16 +27,16 @@ func TestDemo(t *testing.T) {
 	p := startDemo(t)
 	want := map[string]map[string]string{
 		// Honest.
-		"tidy-int/0.1.0": {"archive": "success", "provenance": "success", "security-policy": "success"},
-		"tidy-int/0.2.0": {"archive": "success", "provenance": "success", "security-policy": "success"},
+		"tidy-int/0.1.0": {"dependencies": "neutral", "archive": "success", "provenance": "success", "security-policy": "success"},
+		"tidy-int/0.2.0": {"dependencies": "success", "archive": "success", "provenance": "success", "security-policy": "success"},
 		// A source file that the repository lacks.
-		"lantern-log/1.3.0": {"archive": "success", "provenance": "failure", "security-policy": "neutral"},
+		"lantern-log/1.3.0": {"dependencies": "neutral", "archive": "success", "provenance": "failure", "security-policy": "neutral"},
 		// A dependency that only the published manifest has.
-		"gentle-parse/0.4.1": {"archive": "success", "provenance": "failure", "security-policy": "neutral"},
+		"gentle-parse/0.4.1": {"dependencies": "neutral", "archive": "success", "provenance": "failure", "security-policy": "neutral"},
 		// No recorded commit.
-		"quiet-pool/2.0.0": {"archive": "success", "provenance": "inconclusive", "security-policy": "neutral"},
+		"quiet-pool/2.0.0": {"dependencies": "neutral", "archive": "success", "provenance": "inconclusive", "security-policy": "neutral"},
 		// A hostile archive: nobody else looks inside.
-		"crooked-box/0.0.7": {"archive": "failure", "provenance": "inconclusive", "security-policy": "inconclusive"},
+		"crooked-box/0.0.7": {"dependencies": "neutral", "archive": "failure", "provenance": "inconclusive", "security-policy": "inconclusive"},
 	}
 	got := map[string]map[string]string{}
 	for release := range want {

@@ -91,6 +91,7 @@ func newFence(ctx context.Context, cfg Config, s *service, in *intake.Intake, cl
 		Store: s.db, Upstream: indexFiles{client}, Now: time.Now, Log: s.log, TTL: time.Duration(cfg.Fence.IndexTTL),
 		Seen: f.seen, Changed: f.changed,
 	}
+	in.Taken = f.taken
 	f.fetches = registry.NewFetchLog(s.db, s.log)
 	f.tokens = auth.NewCache(&auth.Auth{Store: s.db, Now: time.Now, Log: s.log}, time.Duration(cfg.Fence.MaxStale))
 	f.access = registry.Access{Anonymous: cfg.Fence.Anonymous, Tokens: cfg.Fence.Tokens, AuthRequired: cfg.Fence.AuthRequired}
@@ -193,6 +194,17 @@ func (f *fence) changed(ctx context.Context, key string) {
 	if err := f.gate.Apply(ctx, key); err != nil {
 		f.log.WarnContext(ctx, "the gate hears of a change later", "crate", key, "error", err)
 	}
+}
+
+// taken has the gate know a release that came by another way than its index line,
+// so that it is decided on before anybody asks for it.
+func (f *fence) taken(ctx context.Context, r store.Release) {
+	go func() {
+		err := f.mirror.Refresh(context.WithoutCancel(ctx), r.Crate)
+		if err != nil {
+			f.log.DebugContext(ctx, "index not asked for a release that was taken in", "crate", r.Crate, "error", err)
+		}
+	}()
 }
 
 // seen has versions taken in that were not known before.

@@ -22,6 +22,7 @@ import (
 // world is the demo's outside: a git server, a registry, and what is published.
 type world struct {
 	git, registry *cratetest.Server
+	index         *cratetest.Registry // what registry serves
 	releases      []cratetest.Published
 }
 
@@ -44,13 +45,16 @@ func startWorld(ctx context.Context, dir string) (_ *world, err error) {
 	if w.releases, err = cratetest.World(ctx, dir, w.git.URL); err != nil {
 		return nil, err
 	}
-	registry := cratetest.NewRegistry()
+	w.index = cratetest.NewRegistry()
 	for _, r := range w.releases {
-		if err := registry.Publish(r.Name, r.Version, r.Crate, r.PublishedAt); err != nil {
+		if err := w.index.Publish(r.Name, r.Version, r.Crate, r.PublishedAt); err != nil {
 			return nil, err
 		}
 	}
-	w.registry, err = cratetest.Serve("127.0.0.1:0", registry)
+	if err := w.before(); err != nil {
+		return nil, err
+	}
+	w.registry, err = cratetest.Serve("127.0.0.1:0", w.index)
 	return w, err
 }
 

@@ -49,10 +49,11 @@ version before (the highest lower one that it is compatible with, else the one p
 adds were first published, how long the crate had been silent, and which of its earlier versions are yanked. Optional
 dependencies count. Dev-dependencies do not: they are not built for who depends on the crate.
 
-- **failure**: it adds a dependency on a crate that was less than 30 days old when this version was published, that
-  names no date, or that the registry does not have.
-- **neutral**: it adds dependencies on older crates or on another registry's, renames one, is the first of its crate, comes after more than a year
-  of silence, or the newest version before it and two more are yanked.
+- **failure**: it adds a dependency that the registry does not have; or one on a crate that was less than 30 days old
+  when this version was published, or whose age is not known, and that is the crate's first dependency, comes after more than a year of silence, or
+  comes after the newest version before it and two more were yanked.
+- **neutral**: it adds other dependencies (of a young crate that is most often a part of the same project), renames one,
+  is the first of its crate, or one of these signs stands alone.
 - **success**: none of these.
 - **inconclusive**: the registry could not be asked, or does not know the version.
 - **skipped**: there is no registry to ask.
@@ -278,6 +279,17 @@ func (l *dependencyLook) measure() string {
 // maxTold bounds the findings about added dependencies; the facts have them all.
 const maxTold = 50
 
+// youth is how much a young dependency weighs: much where another sign of a stolen
+// account comes with it. Alone it is mostly a project that was split.
+func (l *dependencyLook) youth() check.Level {
+	if l.history.FirstDependencies || l.history.Silence > longSilence || l.yankWave() {
+		return check.LevelError
+	}
+	return check.LevelWarning
+}
+
+func (l *dependencyLook) yankWave() bool { return l.newestYanked && len(l.facts.Yanked) >= yankWave }
+
 func (l *dependencyLook) added() []check.Finding {
 	var findings []check.Finding
 	for _, dep := range l.facts.Added {
@@ -298,10 +310,10 @@ func (l *dependencyLook) added() []check.Finding {
 		case !dep.asked:
 			f.Message = adds + "; how old it is was not asked, there are too many"
 		case dep.FirstPublished.IsZero() || l.at.IsZero():
-			f.Rule, f.Level, f.Message = "dependency-undated", check.LevelError, adds+", and when that was first published is not known"
+			f.Rule, f.Level, f.Message = "dependency-undated", l.youth(), adds+", and when that was first published is not known"
 			f.Help = youngHelp
 		case l.at.Sub(dep.FirstPublished) < YoungDependency:
-			f.Rule, f.Level = "dependency-young", check.LevelError
+			f.Rule, f.Level = "dependency-young", l.youth()
 			f.Message = adds + ", which was " + ageWords(l.at.Sub(dep.FirstPublished)) + " old"
 			f.Help = youngHelp
 		case l.facts.FirstVersion:
@@ -326,7 +338,7 @@ func (l *dependencyLook) others() []check.Finding {
 	if l.facts.FirstVersion {
 		note("first-version", check.LevelNote, "The first version of this crate: there is none to compare it with")
 	}
-	if l.newestYanked && len(l.facts.Yanked) >= yankWave {
+	if l.yankWave() {
 		note("versions-yanked", check.LevelWarning, "%d earlier versions are yanked, the newest before this one among them", len(l.facts.Yanked))
 	}
 	if l.history.Silence > longSilence {

@@ -120,7 +120,7 @@ func TestDependencies(t *testing.T) {
 		{
 			name:  "a build dependency counts",
 			lines: []string{"1.0.0 2026-01-01T00:00 serde", "1.0.1 " + published + " serde build:proc-macro1"},
-			want:  check.Failure, title: "Adds the dependency proc-macro1, which was 6 hours old",
+			want:  check.Neutral, title: "Adds the dependency proc-macro1, which was 6 hours old",
 			rules: []string{"dependency-young"},
 		},
 		{
@@ -131,8 +131,20 @@ func TestDependencies(t *testing.T) {
 		{ // the name in the manifest is not the crate's
 			name:  "under another name",
 			lines: []string{"1.0.0 2026-01-01T00:00 serde", "1.0.1 " + published + " serde proc-macro1=serde_derive"},
-			want:  check.Failure, title: "Adds the dependency proc-macro1, which was 6 hours old",
+			want:  check.Neutral, title: "Adds the dependency proc-macro1, which was 6 hours old",
 			rules: []string{"dependency-young"},
+		},
+		{ // no first dependency, but nobody was there for long
+			name:  "a young crate after a silence",
+			lines: []string{"1.0.0 2024-01-01T00:00 serde", "1.0.1 " + published + " serde proc-macro1"},
+			want:  check.Failure, title: "Adds the dependency proc-macro1, which was 6 hours old",
+			rules: []string{"dependency-young", "long-silence"},
+		},
+		{ // good versions out of the way
+			name:  "a young crate after a wave of yanks",
+			lines: []string{"1.0.0 2026-01-01T00:00 yanked serde", "1.0.1 2026-01-02T00:00 yanked serde", "1.0.2 2026-01-03T00:00 yanked serde", "1.0.3 " + published + " serde proc-macro1"},
+			want:  check.Failure, title: "Adds the dependency proc-macro1, which was 6 hours old",
+			rules: []string{"dependency-young", "versions-yanked"},
 		},
 		{
 			name:  "renamed",
@@ -149,7 +161,7 @@ func TestDependencies(t *testing.T) {
 		{
 			name:  "a crate without dates",
 			lines: []string{"1.0.0 2026-01-01T00:00 serde", "1.0.1 " + published + " serde undated"},
-			want:  check.Failure, title: "Adds the dependency undated, and when that was first published is not known",
+			want:  check.Neutral, title: "Adds the dependency undated, and when that was first published is not known",
 			rules: []string{"dependency-undated"},
 		},
 		{
@@ -167,7 +179,7 @@ func TestDependencies(t *testing.T) {
 		{
 			name:  "a new crate on a new one",
 			lines: []string{"0.1.0 " + published + " proc-macro1"},
-			want:  check.Failure, title: "Depends on proc-macro1, which was 6 hours old",
+			want:  check.Neutral, title: "Depends on proc-macro1, which was 6 hours old",
 			rules: []string{"dependency-young", "first-version"},
 		},
 		{

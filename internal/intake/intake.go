@@ -86,6 +86,9 @@ type Intake struct {
 	Checks   []*check.Check // to be run on every release
 	Limits   crate.Limits
 	Now      func() time.Time
+	// Taken is told of each release once it is stored. It may be nil, and does not
+	// block: a crash may come first.
+	Taken func(ctx context.Context, r store.Release)
 
 	reading sync.Mutex // held while an archive is unpacked: see describe
 }
@@ -205,7 +208,11 @@ func (in *Intake) take(ctx context.Context, p store.Publication, data []byte) (s
 	for _, c := range in.Checks {
 		p.Checks = append(p.Checks, store.RefOf(c))
 	}
-	return in.Store.Publish(ctx, p)
+	r, created, err := in.Store.Publish(ctx, p)
+	if created && in.Taken != nil {
+		in.Taken(ctx, r)
+	}
+	return r, created, err
 }
 
 // describe unpacks one archive at a time: however many arrive at once, what they
