@@ -143,8 +143,11 @@ type GateCheck struct {
 	Check      string
 	Version    int    // of the run that counts; 0 when none has completed
 	Conclusion string // of the run that counts
-	Pending    bool   // a run of any version is queued or in progress
-	// NotBefore is when the run that is queued may start; zero is at once.
+	// Pending: a run of any version is in progress or about to start, so that
+	// waiting for it is worth while. It is not where a retry was put off for longer.
+	Pending bool
+	// NotBefore is when the run that is queued may start; zero is at once, or that
+	// there is none.
 	NotBefore time.Time
 	Metrics   map[string]float64
 }

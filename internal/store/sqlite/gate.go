@@ -105,7 +105,7 @@ func gateReleases(ctx context.Context, tx *sql.Tx, keys []string) ([]store.GateR
 		return nil, nil, err
 	}
 	rows, err = tx.QueryContext(ctx, `
-		SELECT cr.release_id, cr.check_name, cr.check_version, cr.attempt, cr.status, cr.run_after, coalesce(cr.conclusion, ''), m.metrics
+		SELECT cr.release_id, cr.check_name, cr.check_version, cr.attempt, cr.status, cr.queued_at, cr.run_after, coalesce(cr.conclusion, ''), m.metrics
 		FROM check_runs cr LEFT JOIN run_metrics m ON m.run_id = cr.id
 		WHERE cr.release_id IN (SELECT value FROM json_each($1))
 		AND (cr.status <> 'completed' OR cr.check_version = (
@@ -121,7 +121,7 @@ func gateReleases(ctx context.Context, tx *sql.Tx, keys []string) ([]store.GateR
 				AND n.check_version = cr.check_version AND n.conclusion IN ('success', 'failure', 'neutral')))
 		ORDER BY cr.release_id, cr.check_name, cr.check_version, cr.attempt`, document{store.IDs(releases)})
 	runs, err := collect(rows, err, func(row scanner) (run store.CheckRun, err error) {
-		err = row.Scan(&run.ReleaseID, &run.Check, &run.CheckVersion, &run.Attempt, &run.Status, (*instant)(&run.RunAfter),
+		err = row.Scan(&run.ReleaseID, &run.Check, &run.CheckVersion, &run.Attempt, &run.Status, (*instant)(&run.QueuedAt), (*instant)(&run.RunAfter),
 			&run.Report.Conclusion, document{&run.Report.Metrics})
 		return run, err
 	})

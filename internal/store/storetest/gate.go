@@ -135,7 +135,7 @@ func testGateChecks(t *testing.T, db Database) {
 	}{
 		{"none completed", []step{{1, ""}}, store.GateCheck{Pending: true}},
 		{"one completed", []step{{1, check.Failure}}, store.GateCheck{Version: 1, Conclusion: "failure"}},
-		{"one tried again", []step{{1, check.Error}, {1, ""}}, store.GateCheck{Version: 1, Conclusion: "error", Pending: true, NotBefore: kept(noon.Add(late))}},
+		{"one to be tried again in a while", []step{{1, check.Error}, {1, ""}}, store.GateCheck{Version: 1, Conclusion: "error", NotBefore: kept(noon.Add(late))}},
 		{"the newest known", []step{{1, check.Failure}, {1, check.Success}}, store.GateCheck{Version: 1, Conclusion: "success"}},
 		// Our trouble takes nothing back.
 		{"known before our trouble", []step{{1, check.Success}, {1, check.Error}, {1, check.Error}}, store.GateCheck{Version: 1, Conclusion: "success"}},
