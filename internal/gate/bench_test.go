@@ -79,6 +79,26 @@ func BenchmarkView(b *testing.B) {
 	b.SetBytes(bytes / int64(b.N))
 }
 
+// BenchmarkViewUnsettled makes the view of a crate of 2,000 versions without any
+// baseline: each is compared with those before it.
+func BenchmarkViewUnsettled(b *testing.B) {
+	f := newFakeStore()
+	var lines []string
+	for n := range 2000 {
+		lines = append(lines, line("app", fmt.Sprintf("1.%d.%d", n/20, n%20), day.Add(-time.Duration(4000-n)*time.Hour), "lib"))
+	}
+	f.put("app", day, lines...)
+	g, err := Open(b.Context(), Config{Store: f, Policies: policy.Default(), Now: func() time.Time { return day }})
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		if _, err := g.makeView(g.all()[0], g.crates.get("app"), day); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 func BenchmarkAdmit(b *testing.B) {
 	g, x := benchGate(b)
 	entries := map[string][]index.Entry{}

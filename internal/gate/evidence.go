@@ -15,15 +15,16 @@ import (
 // An inquiry is one crate before one policy at one time. It puts the evidence
 // together from the snapshot and asks the store nothing.
 type inquiry struct {
-	g      *Gate
-	r      *regime
-	e      *entry
-	l      *lines
-	now    time.Time
-	blind  time.Time
-	judged []*verdict       // by line; nil for one that was not asked for yet
-	leans  map[*slot]*entry // other crates that it rests on, as they are now
-	until  time.Time        // when time alone may change an answer; zero is never
+	g          *Gate
+	r          *regime
+	e          *entry
+	l          *lines
+	now        time.Time
+	blind      time.Time
+	judged     []*verdict       // by line; nil for one that was not asked for yet
+	leans      map[*slot]*entry // other crates that it rests on, as they are now
+	until      time.Time        // when time alone may change an answer; zero is never
+	settledAll *bool            // see plain; nil until it is asked for
 	// states: the states of dependencies are told, too. No policy asks for them.
 	states bool
 }
@@ -132,16 +133,20 @@ func (q *inquiry) bygone(ev *policy.Evidence) bool {
 // baseline says, whatever became of it since, that the name is not new; but with
 // unsound false it is no measure of what the next version adds.
 func (q *inquiry) measures(i int, unsound bool) (list []index.Entry, at int) {
-	list = make([]index.Entry, 0, len(q.l.entries))
-	for j := range q.l.entries {
-		switch {
-		case j == i:
-			at = len(list)
-		case q.settled(j) && (unsound || q.sound(j)):
-		case j > i || q.judge(j).decision.Verdict() != policy.Allow:
-			continue
+	if q.plain() {
+		list, at = q.l.entries, i
+	} else {
+		list = make([]index.Entry, 0, len(q.l.entries))
+		for j := range q.l.entries {
+			switch {
+			case j == i:
+				at = len(list)
+			case q.settled(j) && (unsound || q.sound(j)):
+			case j > i || q.judge(j).decision.Verdict() != policy.Allow:
+				continue
+			}
+			list = append(list, q.l.entries[j])
 		}
-		list = append(list, q.l.entries[j])
 	}
 	if cut := at - maxMeasures; cut > 0 {
 		list, at = list[cut:], at-cut
@@ -152,6 +157,19 @@ func (q *inquiry) measures(i int, unsound bool) (list []index.Entry, at int) {
 // maxMeasures bounds how many lines before it a line is measured by. The crate with
 // the most versions has some thousands.
 const maxMeasures = 1000
+
+// plain reports whether there is nothing to choose among measures: most crates
+// have published nothing since the baseline.
+func (q *inquiry) plain() bool {
+	if q.settledAll == nil {
+		all := true
+		for j := range q.l.entries {
+			all = all && q.settled(j) && q.sound(j)
+		}
+		q.settledAll = &all
+	}
+	return *q.settledAll
+}
 
 // settled reports whether a line was there before the baseline, or when its crate
 // was first looked at where there is no baseline.

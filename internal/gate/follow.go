@@ -19,13 +19,20 @@ func (g *Gate) Run(ctx context.Context) {
 	}()
 	defer func() { <-done }()
 	wake := g.Store.Wake(ctx)
-	var troubled bool
+	var troubled, blind bool
 	for {
 		err := g.Follow(ctx)
 		if ctx.Err() != nil {
 			return
 		}
-		troubled = g.tell(err, troubled)
+		if (err != nil) != troubled {
+			troubled = err != nil
+			g.Log.Warn("the gate's word from its store", "missing", troubled, "error", err)
+		}
+		if now := !g.blind(g.Now()).IsZero(); now != blind {
+			blind = now
+			g.Log.Error("nothing that was not allowed before is allowed without word from the store", "blind", blind)
+		}
 		select {
 		case <-ctx.Done():
 			return
@@ -37,23 +44,12 @@ func (g *Gate) Run(ctx context.Context) {
 	}
 }
 
-// tell logs trouble with the store when it begins and when it is over.
-func (g *Gate) tell(err error, troubled bool) bool {
-	switch {
-	case err != nil && !troubled:
-		g.Log.Error("the gate does not hear from its store; it serves what it knows", "error", err,
-			"blind_after", g.MaxStale)
-	case err == nil && troubled:
-		g.Log.Info("the gate hears from its store again")
-	}
-	return err != nil
-}
-
-// Follow takes in what happened in the store since the last time.
+// Follow takes in what happened in the store since the last time. Run calls it; it
+// is not to be called beside.
 func (g *Gate) Follow(ctx context.Context) error {
 	for {
 		asked := g.Now()
-		events, err := g.Store.GateEvents(ctx, g.read)
+		events, err := g.events(ctx)
 		if err != nil {
 			return fmt.Errorf("follow events: %w", err)
 		}
@@ -65,6 +61,16 @@ func (g *Gate) Follow(ctx context.Context) error {
 			return fmt.Errorf("follow events: %w", err)
 		}
 	}
+}
+
+// patience is how long the store may take to say what is new. One that hangs is
+// as good as down.
+const patience = 10 * time.Second
+
+func (g *Gate) events(ctx context.Context) ([]store.GateEvent, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return g.Store.GateEvents(ctx, g.read)
 }
 
 // takeIn takes events in. When it returns an error they come again.
@@ -142,7 +148,7 @@ func (g *Gate) keepUp(ctx context.Context) {
 		}
 		if (err != nil) != troubled && ctx.Err() == nil {
 			troubled = err != nil
-			g.Log.Warn("decisions are recorded late", "late", troubled, "error", err)
+			g.Log.Warn("recording of decisions", "late", troubled, "error", err)
 		}
 	}
 }

@@ -90,9 +90,13 @@ func (q *inquiry) judgeAll() *judgement {
 		}
 	}
 	j.notes, j.kept = guard(all, q.now), map[string]bool{}
-	for _, note := range j.notes {
-		j.kept[note.Version] = note.Kept
+	for i := range j.notes {
+		note := &j.notes[i]
 		q.until = sooner(q.until, note.Until)
+		if q.r.Mode == policy.Observe {
+			note.Kept, note.Until = false, time.Time{} // it keeps nothing back
+		}
+		j.kept[note.Version] = note.Kept
 	}
 	return j
 }
@@ -107,19 +111,15 @@ func gone(v *verdict) bool {
 }
 
 // yanked reports how a line is served: as yanked if the policy keeps the release
-// back, or upstream yanked it and the guard does not keep that back. A policy in
-// mode observe keeps nothing back, yanks included; but what upstream no longer
-// has as it was is not offered to anybody anew.
+// back, or upstream yanked it and the guard does not keep that back. What upstream
+// no longer has as it was is not offered to anybody anew, even under a policy that
+// only observes.
 func (j *judgement) yanked(i int) bool {
 	v, line := j.versions[i], &j.l.entries[i]
 	if !v.decision.Passes() || gone(v) {
 		return true
 	}
-	upstream := j.yankedUpstream(line)
-	if j.r.Mode == policy.Observe {
-		return upstream
-	}
-	return upstream && !j.kept[line.Vers]
+	return j.yankedUpstream(line) && !j.kept[line.Vers]
 }
 
 func (q *inquiry) yankedUpstream(line *index.Entry) bool {

@@ -110,6 +110,9 @@ func (g *Gate) makeView(r *regime, s *slot, now time.Time) (*view, error) {
 	if err != nil {
 		return nil, fmt.Errorf("serve %q: %w", e.key, err)
 	}
+	if len(q.leans) == 0 {
+		q.leans = nil // as of most crates, of which there are many
+	}
 	return &view{slot: s, entry: e, leans: q.leans, blind: q.blind, until: q.until, notes: j.notes, bad: j.l.bad, served: served}, nil
 }
 
