@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"syscall"
 	"testing"
 	"time"
 
@@ -63,13 +64,23 @@ func BenchmarkDecide(b *testing.B) {
 	} {
 		b.Run(bb.name, func(b *testing.B) {
 			b.ReportAllocs()
-			now := after(bb.now)
+			now, start := after(bb.now), cpuTime(b)
 			for b.Loop() {
 				bb.policy.Decide(bb.ev, now)
 			}
-			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "decisions/s")
+			b.ReportMetric(float64(b.N)/(cpuTime(b)-start).Seconds(), "decisions/cpu-s")
 		})
 	}
+}
+
+// cpuTime is what the process has used, which tells more than the clock does on
+// a machine that is shared.
+func cpuTime(b *testing.B) time.Duration {
+	var used syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
 
 // arrayref is the release of 2026-08-20 as it was seen nine minutes later.

@@ -120,6 +120,9 @@ func (j *judge) begin() {
 }
 
 func (j *judge) add(rule string, v Verdict, text string) *reason {
+	if j.reasons == nil {
+		j.reasons = make([]reason, 0, 8)
+	}
 	j.reasons = append(j.reasons, reason{Reason: Reason{Rule: rule, Verdict: v, Text: text}})
 	return &j.reasons[len(j.reasons)-1]
 }

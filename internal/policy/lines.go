@@ -34,9 +34,9 @@ func linesOf(data []byte) map[string]int {
 			table = l.note(nil, e.Key())
 		case unstable.ArrayTable:
 			table = l.note(nil, e.Key())
-			name := strings.Join(table, ".")
+			name := pathKey(table)
 			table = append(table, strconv.Itoa(l.elements[name]))
-			l.at[strings.Join(table, ".")] = l.at[name]
+			l.at[pathKey(table)] = l.at[name]
 			delete(l.at, name) // each element notes its own
 			l.elements[name]++
 		case unstable.KeyValue:
@@ -46,15 +46,31 @@ func linesOf(data []byte) map[string]int {
 	return l.at
 }
 
+// maxPath bounds the paths that are kept, in bytes: many keys below one long name
+// would cost gigabytes. No honest path is near it.
+const maxPath = 500
+
+// pathKey joins a path. All that are too long share one key.
+func pathKey(path []string) string {
+	length := len(path)
+	for _, part := range path {
+		length += len(part)
+	}
+	if length > maxPath {
+		return "too long"
+	}
+	return strings.Join(path, ".")
+}
+
 // note notes the line of each part of a key below a path, and returns the whole.
 func (l *lines) note(path []string, parts unstable.Iterator) []string {
 	path = slices.Clone(path)
 	for parts.Next() {
-		if n := l.elements[strings.Join(path, ".")]; n > 0 {
+		if n := l.elements[pathKey(path)]; n > 0 {
 			path = append(path, strconv.Itoa(n-1))
 		}
 		path = append(path, string(parts.Node().Data))
-		if name := strings.Join(path, "."); l.at[name] == 0 {
+		if name := pathKey(path); l.at[name] == 0 {
 			before, _ := slices.BinarySearch(l.newlines, int(parts.Node().Raw.Offset))
 			l.at[name] = before + 1
 		}

@@ -3,6 +3,7 @@ package policy
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -196,6 +197,33 @@ func many(n int, format string) string {
 		fmt.Fprintf(&b, format, i)
 	}
 	return b.String()
+}
+
+// A file within the limits costs little, whatever stands in it.
+func TestParseHostile(t *testing.T) {
+	fill := func(head, line string) string {
+		n := (maxFile - len(head)) / (len(line) + 6)
+		return head + many(n, line)
+	}
+	tests := map[string]string{
+		"many keys below a long name": fill("[policy.\""+strings.Repeat("x", maxFile/2)+"\"]\n", "a%d = 1\n"),
+		"many tables":                 fill("", "[policy.p%d]\n"),
+		"many sections":               fill("[policy.a]\n", "[[policy.a.crate]]\nname=\"c%d\"\n"),
+		"many inline tables":          fill("", "[policy.a%d]\ncool_off = { update = {} }\n"),
+		"many keys of a line":         fill("[policy.a]\nx = {", "a%d=1,") + "}",
+	}
+	for name, text := range tests {
+		var before, then runtime.MemStats
+		runtime.ReadMemStats(&before)
+		set, err := Parse([]byte(text))
+		runtime.ReadMemStats(&then)
+		if set != nil || err == nil || len(err.Error()) > 4096 {
+			t.Errorf("%s: %v, %.200v", name, set, err)
+		}
+		if used := then.TotalAlloc - before.TotalAlloc; used > 256<<20 {
+			t.Errorf("%s: %d MiB", name, used>>20)
+		}
+	}
 }
 
 func TestDurations(t *testing.T) {
