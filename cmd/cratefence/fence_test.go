@@ -8,15 +8,18 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/cratefence/cratefence/internal/api"
 	"github.com/cratefence/cratefence/internal/crate"
 	"github.com/cratefence/cratefence/internal/cratetest"
 	"github.com/cratefence/cratefence/internal/index"
 	"github.com/cratefence/cratefence/internal/lockfile"
+	"github.com/cratefence/cratefence/internal/store"
 )
 
 // fenced is a fence at work: a service in a process of its own before a registry of ours.
@@ -166,6 +169,16 @@ func (f *fenced) get(path string, header ...string) (status int, body string, h 
 	return resp.StatusCode, text.String(), resp.Header
 }
 
+// checked waits until every check of a release has answered.
+func (f *fenced) checked(name, version string) {
+	f.t.Helper()
+	eventually(f.t, name+" "+version+" is checked", func() bool {
+		runs, ok := getJSON[api.CheckDocument](f.t, f.process.url+"/api/v1/crates/"+name+"/"+version+"/check-runs")
+		pending := slices.ContainsFunc(runs.CheckRuns, func(r api.CheckRun) bool { return r.Status != string(store.Completed) })
+		return ok && len(runs.CheckRuns) > 0 && !pending
+	})
+}
+
 // yanked returns how the fence serves a crate's versions.
 func (f *fenced) yanked(policy, name string) map[string]bool {
 	f.t.Helper()
@@ -288,7 +301,7 @@ func (p *project) words(out string) string {
 		{`\d{4}-\d\d-\d\d \d\d:\d\d UTC`, "DATE"},
 		{`/r/[0-9a-z]+`, "/r/CODE"},
 		{`[0-9a-f]{64}`, "CHECKSUM"},
-		{`published \d+ minutes? ago`, "published 9 minutes ago"},
+		{`first seen here (moments|\d+ \w+) ago`, "first seen here moments ago"},
 		{`x-served-by: \S+`, "x-served-by: REQUEST"},
 	} {
 		out = regexp.MustCompile(r.pattern).ReplaceAllString(out, r.with)

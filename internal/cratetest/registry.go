@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -144,16 +146,7 @@ func (r *Registry) body(req *http.Request) ([]byte, bool) {
 		return fmt.Appendf(nil, `{"dl":"%s/dl/{crate}/{version}","api":"%s"}`, base, base), true
 	}
 	lines, ok := r.files[file]
-	if !ok {
-		return nil, false
-	}
-	var body bytes.Buffer
-	for _, line := range lines {
-		if err := json.NewEncoder(&body).Encode(line); err != nil {
-			panic(err) // a Line holds nothing that JSON cannot say
-		}
-	}
-	return body.Bytes(), true
+	return encode(lines), ok
 }
 
 // Hang answers nothing until the client leaves.
@@ -176,4 +169,31 @@ func Endless() http.Handler {
 // Bytes answers with other bytes.
 func Bytes(data []byte) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.Copy(w, bytes.NewReader(data)) })
+}
+
+// WriteFolder writes the index as a folder of files, as a clone of a registry's
+// index is.
+func (r *Registry) WriteFolder(dir string) error {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	for name, lines := range r.files {
+		path := filepath.Join(dir, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(path, encode(lines), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func encode(lines []index.Line) []byte {
+	var body bytes.Buffer
+	for _, line := range lines {
+		if err := json.NewEncoder(&body).Encode(line); err != nil {
+			panic(err) // a Line holds nothing that JSON cannot say
+		}
+	}
+	return body.Bytes()
 }

@@ -81,3 +81,24 @@ func named(t testing.TB, dsn, name string) string {
 	u.Path = "/" + name
 	return u.String()
 }
+
+// Outage cuts a database of Database off: its connections end, and no new ones
+// are taken until it is called again with false.
+func Outage(t testing.TB, dsn string, out bool) {
+	t.Helper()
+	admin, err := server()
+	if err != nil {
+		t.Fatal(err)
+	}
+	config, err := pgx.ParseConfig(dsn)
+	if err != nil {
+		t.Fatal("parse DSN: it is none") // it may hold a password
+	}
+	name := pgx.Identifier{config.Database}.Sanitize()
+	if !out {
+		execute(t, admin, "ALTER DATABASE "+name+" ALLOW_CONNECTIONS true")
+		return
+	}
+	execute(t, admin, "ALTER DATABASE "+name+" ALLOW_CONNECTIONS false")
+	execute(t, admin, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '"+config.Database+"'")
+}

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cratefence/cratefence/internal/cratetest"
+	"github.com/cratefence/cratefence/internal/pgtest"
+)
+
+// onPostgres has the fence keep everything in a database of its own there.
+func (f *fenced) onPostgres() (dsn string) {
+	f.t.Helper()
+	dsn = pgtest.Database(f.t)
+	text, err := os.ReadFile(f.config)
+	f.do(err)
+	f.write("database", dsn)
+	f.do(os.WriteFile(f.config, append([]byte("database_file = \""+f.dir+"/database\"\n"), text...), 0o600))
+	return dsn
+}
+
+// Replicas on one database agree: what a person decides through one of them, or
+// beside all of them, holds for each.
+func TestFenceReplicasAgree(t *testing.T) {
+	f := newFenced(t, medium, "")
+	f.onPostgres()
+	f.publish("foo", "1.0.1", old)
+	sum := f.publish("foo", "1.0.2", minutes)
+	f.start()
+	replicas := []*process{f.process, startProcess(t, "--config", f.config, "serve", "--listen", "127.0.0.1:0")}
+	each := func(what string, want int) {
+		t.Helper()
+		began := time.Now()
+		for _, p := range replicas {
+			f.process = p
+			eventually(t, what, func() bool {
+				status, _ := f.download("default", "foo", "1.0.2", sum)
+				return status == want && f.yanked("default", "foo")["1.0.2"] == (want != http.StatusOK)
+			})
+		}
+		t.Logf("%s: at both after %s", what, time.Since(began).Round(time.Millisecond))
+	}
+	each("it is held", http.StatusForbidden)
+	f.run("decide", "allow", "foo@1.0.2", "--policy", "default", "--reason", "looked at it")
+	each("it is let through", http.StatusOK)
+	f.run("decide", "revoke", "foo@1.0.2", "--policy", "default", "--reason", "it steals keys", "--after", "1")
+	each("it is withdrawn", http.StatusForbidden)
+}
+
+// Without its database the fence serves what it knows, and nothing that it never
+// evaluated.
+func TestFenceWithoutItsDatabase(t *testing.T) {
+	f := newFenced(t, medium, "")
+	dsn := f.onPostgres()
+	f.publish("foo", "1.0.1", old)
+	held := f.publish("foo", "1.0.2", minutes)
+	f.start()
+	p := f.project(`foo = "1"`)
+	p.run("build")
+	eventually(t, "what was let through is taken in", func() bool {
+		status, _, _ := f.get("/api/v1/crates/foo/1.0.1")
+		return status == http.StatusOK
+	})
+	f.checked("foo", "1.0.2")
+
+	pgtest.Outage(t, dsn, true)
+	t.Cleanup(func() { pgtest.Outage(t, dsn, false) })
+	later := f.publish("foo", "1.0.3", minutes)
+	p.machine()
+	p.run("build", "--locked")
+	if got := f.yanked("default", "foo"); got["1.0.1"] || !got["1.0.2"] {
+		t.Errorf("without its database the fence serves %v", got)
+	}
+	if got, listed := f.yanked("default", "foo")["1.0.3"]; listed && !got {
+		t.Error("a version that nobody evaluated is served")
+	}
+	if status, _ := f.download("default", "foo", "1.0.2", held); status != http.StatusForbidden {
+		t.Errorf("the held version is answered %d", status)
+	}
+	if status, _ := f.download("default", "foo", "1.0.3", later); status == http.StatusOK {
+		t.Error("a version that nobody evaluated is handed out")
+	}
+
+	pgtest.Outage(t, dsn, false)
+	eventually(t, "the new version is seen, and held", func() bool { return f.yanked("default", "foo")["1.0.3"] })
+}
+
+// A whole index is taken over before anybody asks: what is older than that day
+// passes, and what turns up later with an old date does not.
+func TestFenceAfterAnImport(t *testing.T) {
+	f := newFenced(t, "[policy.default]\npreset = \"medium\"\n", "")
+	f.publish("foo", "1.0.0", old)
+	f.publish("foo", "1.0.1", 30*24*time.Hour)
+	f.publish("bare", "0.1.0", -1)
+	folder := t.TempDir()
+	f.do(f.registry.WriteFolder(folder))
+	out := f.run("import-index", folder)
+	if !strings.Contains(out, "2 crates") {
+		t.Errorf("import-index printed %q, want it to count 2 crates", out)
+	}
+	f.start()
+	p := f.project(`foo = "1"`)
+	p.run("build")
+	if got := p.locked("foo"); got != "1.0.1" {
+		t.Errorf("locked %q, want 1.0.1", got)
+	}
+	backdated := f.publish("foo", "1.0.2", old)
+	if got := f.yanked("default", "foo"); !got["1.0.2"] || got["1.0.1"] {
+		t.Errorf("served as %v, want 1.0.2 alone yanked", got)
+	}
+	if status, body := f.download("default", "foo", "1.0.2", backdated); status != http.StatusForbidden {
+		t.Errorf("a version with an old date that was not there before is answered %d %s", status, body)
+	}
+	if got := f.yanked("default", "bare"); !got["0.1.0"] {
+		t.Error("a release without a date passes")
+	}
+}
+
+// The demo's replay ends as its words say.
+func TestDemoReplay(t *testing.T) {
+	t.Parallel()
+	p := startDemo(t)
+	f := &fenced{t: t, process: p, registry: cratetest.NewRegistry()}
+	got := f.yanked("default", replayCrate)
+	for _, version := range replayGood {
+		if want := version != "0.3.9"; got[version] != want {
+			t.Errorf("%s is served with yanked %v, want %v", version, got[version], want)
+		}
+	}
+	if !got[replayBad] {
+		t.Errorf("%s is served", replayBad)
+	}
+	project := f.project(replayCrate + ` = "0.3"`)
+	project.run("build")
+	if got := project.locked(replayCrate); got != "0.3.9" {
+		t.Errorf("locked %q, want 0.3.9", got)
+	}
+}
