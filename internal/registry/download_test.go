@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -89,8 +90,8 @@ func TestDownloadOfWhatIsNotListed(t *testing.T) {
 	if got.Code != 403 {
 		t.Errorf("answer %d, want 403: nothing that is not listed passes", got.Code)
 	}
-	if len(w.intake.wanted) > 0 || w.upstream.asked > 0 {
-		t.Errorf("wanted %q, and upstream was asked %d times, for bytes that only the client names", w.intake.wanted, w.upstream.asked)
+	if len(w.intake.wanted) > 0 || w.upstream.asked.Load() > 0 {
+		t.Errorf("wanted %q, and upstream was asked %d times, for bytes that only the client names", w.intake.wanted, w.upstream.asked.Load())
 	}
 	if len(w.mirror.asked) != 1 {
 		t.Errorf("upstream's index was looked at %d times, want once: cargo's copy may be newer", len(w.mirror.asked))
@@ -280,4 +281,55 @@ func TestDownloadVerifies(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A client that does not read is given up on; others wait for its place, and are
+// told to come again.
+func TestSlowClients(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.deps.Now = time.Now
+		data := bytesOf(1000)
+		path := w.release("default", "tidy-int", "0.2.0", data, policy.Allowed)
+		handler := New(w.deps)
+		left := make(chan any, maxStreams)
+		for range maxStreams {
+			go func() {
+				defer func() { left <- recover() }()
+				handler.ServeHTTP(&slowClient{ResponseRecorder: httptest.NewRecorder()}, httptest.NewRequest(http.MethodGet, path, nil))
+			}()
+		}
+		synctest.Wait()
+		start, answer := time.Now(), httptest.NewRecorder()
+		handler.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, path, nil))
+		if took := time.Since(start); answer.Code != 503 || took != slotTime {
+			t.Errorf("one more: %d after %s, want 503 after %s", answer.Code, took, slotTime)
+		}
+		for range maxStreams {
+			if got := <-left; got != http.ErrAbortHandler {
+				t.Fatalf("a slow download ended with %v, want it broken off", got)
+			}
+		}
+		if took := time.Since(start); took != chunkTime {
+			t.Errorf("slow clients were given up on after %s, want %s", took, chunkTime)
+		}
+		answer = httptest.NewRecorder()
+		handler.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, path, nil))
+		if answer.Code != 200 {
+			t.Errorf("afterwards: %d, want 200", answer.Code)
+		}
+	})
+}
+
+// slowClient takes nothing until the deadline for writing has come.
+type slowClient struct {
+	*httptest.ResponseRecorder
+	deadline time.Time
+}
+
+func (c *slowClient) SetWriteDeadline(t time.Time) error { c.deadline = t; return nil }
+
+func (c *slowClient) Write([]byte) (int, error) {
+	time.Sleep(time.Until(c.deadline)) // of the bubble's clock
+	return 0, os.ErrDeadlineExceeded
 }

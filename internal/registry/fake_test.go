@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -101,14 +102,14 @@ type fakeCrates struct {
 	byName map[string][]byte // "tidy-int-0.2.0"
 	bySum  map[crate.Checksum][]byte
 	open   func() (io.ReadCloser, int64, error) // instead of all that
-	asked  int
+	asked  atomic.Int64
 	silent bool // tells no size
 }
 
 type fakeUpstream struct{ *fakeCrates }
 
 func (u fakeUpstream) Open(_ context.Context, name, version string, _ crate.Checksum) (io.ReadCloser, int64, error) {
-	u.asked++
+	u.asked.Add(1)
 	if u.open != nil {
 		return u.open()
 	}

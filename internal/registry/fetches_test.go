@@ -47,6 +47,12 @@ func (b *batches) written() (n int) {
 	return n
 }
 
+func (b *batches) tried() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.tries
+}
+
 func TestFetchLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
@@ -80,10 +86,10 @@ func TestFetchLog(t *testing.T) {
 		if got := l.Dropped(); got != 7 {
 			t.Errorf("%d dropped, want 7: Record does not block", got)
 		}
-		tries := s.tries
+		tries := s.tried()
 		time.Sleep(10 * fetchEvery)
 		synctest.Wait()
-		if got := s.tries - tries; got != 10 {
+		if got := s.tried() - tries; got != 10 {
 			t.Errorf("%d tries in ten seconds, want 10", got)
 		}
 		s.fail(nil)
