@@ -213,6 +213,33 @@ func TestImportUndatedAsOld(t *testing.T) {
 	}
 }
 
+// Young versions of an imported crate are taken in when upstream is first asked
+// about it: somebody wants it, and their checks are yet to run.
+func TestImportedVersionsAreTakenIn(t *testing.T) {
+	for _, tags := range []bool{true, false} {
+		w := newWorld()
+		w.registry.tagless = !tags
+		lines := file("1.0.0 @2020-01-01\n1.0.1 @2026-11-01\n1.0.2\n1.0.3 fresh @2026-11-02")
+		if _, err := importer(w).Run(t.Context(), whole{"ti/dy/tidy-int": lines}); err != nil || len(w.sights) > 0 {
+			t.Fatalf("import: %v, with %v seen", err, w.sights)
+		}
+		w.registry.set("tidy-int", lines+file("1.0.4"))
+		for range 3 {
+			w.pass(time.Minute)
+			if err := w.Refresh(t.Context(), "tidy-int"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var got []string
+		for _, s := range w.sights {
+			got = append(got, s.Version)
+		}
+		if diff := cmp.Diff([]string{"1.0.4", "1.0.3", "1.0.1"}, got); diff != "" {
+			t.Errorf("with tags %t: seen (-want +got):\n%s", tags, diff)
+		}
+	}
+}
+
 func TestImportInBatches(t *testing.T) {
 	w := newWorld()
 	src := whole{}

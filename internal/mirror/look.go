@@ -112,22 +112,17 @@ func (m *Mirror) save(ctx context.Context, merged *merge, lines []byte, answer A
 	if !file.GoneSince.IsZero() {
 		gone = fmt.Errorf("look up %q: %w", file.Key, ErrNotFound)
 	}
-	validated := answer.ETag == file.ETag && answer.LastModified == file.LastModified
+	same := answer.ETag == file.ETag && answer.LastModified == file.LastModified && !merged.unasked
 	if gone == nil {
 		file.ETag, file.LastModified = answer.ETag, answer.LastModified
 	}
+	m.tell(ctx, merged)
 	switch {
 	case merged.changed:
-	case gone != nil, validated:
+	case gone != nil, same:
 		return gone
 	default:
 		return m.touch(ctx, *file)
-	}
-	sights := merged.sights()
-	if m.Seen != nil && len(sights) > 0 {
-		if err := m.Seen(ctx, sights); err != nil {
-			m.Log.WarnContext(ctx, "new versions are not taken in until they are asked for", "crate", file.Key, "err", err)
-		}
 	}
 	save, err := merged.save(lines)
 	if err != nil {
@@ -145,6 +140,17 @@ func (m *Mirror) save(ctx context.Context, merged *merge, lines []byte, answer A
 	return gone
 }
 
+// tell has new versions taken in.
+func (m *Mirror) tell(ctx context.Context, merged *merge) {
+	sights := merged.sights()
+	if m.Seen == nil || len(sights) == 0 {
+		return
+	}
+	if err := m.Seen(ctx, sights); err != nil {
+		m.Log.WarnContext(ctx, "new versions are not taken in until they are asked for", "crate", merged.file.Key, "err", err)
+	}
+}
+
 // touch notes validators that are new for a file that is not. Nothing is written
 // while upstream says "as it was".
 func (m *Mirror) touch(ctx context.Context, file store.IndexFile) error {
@@ -153,27 +159,30 @@ func (m *Mirror) touch(ctx context.Context, file store.IndexFile) error {
 	}})
 }
 
-// Which new versions are to be taken in at once.
+// Which versions are to be taken in at once.
 const (
-	maxSights      = 100                 // of a known crate
-	maxFirstSights = 10                  // of a crate seen for the first time
+	maxSights      = 100                 // that are new
+	maxFirstSights = 10                  // that were there when upstream was first asked
 	youngerThan    = 30 * 24 * time.Hour // of those, the ones that are
 )
 
-// sights are the new versions that are to be taken in, newest first. Others are
+// sights are the versions that are to be taken in, newest first: those that are
+// new and, when upstream is first asked about a crate, the young ones. Others are
 // when somebody first downloads them.
 func (m *merge) sights() []Sight {
-	young := m.fresh
-	most := maxSights
-	if m.first {
-		most = maxFirstSights
-		young = slices.DeleteFunc(slices.Clone(m.fresh), func(v *version) bool {
-			return v.accepted.Pubtime.Before(m.at.Add(-youngerThan)) // as is a missing date
+	var wanted []*version
+	if !m.first {
+		wanted = newestFirst(m.fresh)[:min(maxSights, len(m.fresh))]
+	}
+	if m.unasked {
+		young := slices.DeleteFunc(newestFirst(m.versions), func(v *version) bool {
+			return v.accepted.Pubtime.Before(m.at.Add(-youngerThan)) || slices.Contains(wanted, v) // as if old, where it has no date
 		})
+		wanted = append(wanted, young[:min(maxFirstSights, len(young))]...)
 	}
 	var sights []Sight
-	for _, v := range newestFirst(young)[:min(most, len(young))] {
-		sights = append(sights, Sight{Name: v.accepted.Name, Version: v.accepted.Vers, Checksum: v.accepted.Cksum})
+	for _, v := range wanted {
+		sights = append(sights, Sight{Name: v.accepted.Name, Version: v.accepted.Vers, Checksum: v.checksum()})
 	}
 	return sights
 }

@@ -41,6 +41,7 @@ type merge struct {
 	file     store.IndexFile
 	at       time.Time
 	first    bool // the crate was not known
+	unasked  bool // upstream itself was not asked about it before
 	versions []*version
 	byKey    map[string]*version
 	events   []store.LineEvent
@@ -54,6 +55,7 @@ type merge struct {
 // begin reads what is known. lines are the file's, unpacked.
 func begin(file store.IndexFile, lines []byte, records []store.LineRecord, at time.Time) (*merge, error) {
 	m := &merge{file: file, at: store.Instant(at), first: file.Revision == 0, byKey: map[string]*version{}}
+	m.unasked = m.first || !file.Imported.IsZero() && !asked(file)
 	if m.first {
 		m.file.FirstSeenAt = m.at
 	}
@@ -230,6 +232,9 @@ func (m *merge) rewritten(v *version) {
 func (m *merge) offer(v *version, e index.Entry, trouble policy.LineTrouble, what store.LineChange, detail string) {
 	r := m.remember(v)
 	if r.Trouble == trouble && sameOffer(r.Offered, e) {
+		if !bytes.Equal(r.Offered, e.Raw) { // a person who accepts it, accepts it as it is
+			r.Offered, v.touched, m.changed = bytes.Clone(e.Raw), true, true
+		}
 		return
 	}
 	r.Trouble, r.TroubleAt, r.Offered = trouble, m.at, bytes.Clone(e.Raw)
