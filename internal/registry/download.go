@@ -15,14 +15,14 @@ import (
 )
 
 // download asks the gate, and only then looks for bytes. Whatever the gate says
-// is recorded.
+// of a release is recorded.
 func (f *fence) download(w http.ResponseWriter, r *http.Request, to route, actor string) error {
 	admitted, err := f.admit(r.Context(), to)
 	if err != nil {
 		return err
 	}
 	passes := admitted.Listed && admitted.Decision.Passes()
-	if r.Method == http.MethodGet {
+	if r.Method == http.MethodGet && admitted.Listed { // of what only the client names no record is kept
 		f.Fetches.Record(store.Fetch{
 			At: f.Now(), Actor: actor, Policy: to.policy,
 			Crate: to.name, Version: to.version, Checksum: to.sum, Passed: passes,
@@ -32,7 +32,13 @@ func (f *fence) download(w http.ResponseWriter, r *http.Request, to route, actor
 		return f.words(r, to, admitted)
 	}
 	if f.Redirect {
-		return f.redirect(w, r, to)
+		from, err := f.Upstream.URL(r.Context(), to.name, to.version, to.sum)
+		if err == nil {
+			redirect(w, from)
+			return nil
+		}
+		f.Log.WarnContext(r.Context(), "upstream's address is not known: sent from here",
+			"crate", to.name, "version", to.version, "error", err)
 	}
 	return f.send(w, r, to)
 }
@@ -110,16 +116,11 @@ func (f *fence) want(ctx context.Context, to route) {
 
 // redirect sends cargo to upstream. Its token stays here: cargo sends it to no
 // other origin, and the address is made from upstream's configuration alone.
-func (f *fence) redirect(w http.ResponseWriter, r *http.Request, to route) error {
-	from, err := f.Upstream.URL(r.Context(), to.name, to.version, to.sum)
-	if err != nil {
-		return fmt.Errorf("%w: %w", errSource, err)
-	}
+func redirect(w http.ResponseWriter, from string) {
 	h := w.Header()
 	h.Set("Location", from)
 	h["Cache-Control"], h["Vary"] = noStore, variesAuth
 	w.WriteHeader(http.StatusFound)
-	return nil
 }
 
 // slots bound how much goes on at once.

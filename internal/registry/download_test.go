@@ -93,6 +93,9 @@ func TestDownloadOfWhatIsNotListed(t *testing.T) {
 	if len(w.intake.wanted) > 0 || w.upstream.asked.Load() > 0 {
 		t.Errorf("wanted %q, and upstream was asked %d times, for bytes that only the client names", w.intake.wanted, w.upstream.asked.Load())
 	}
+	if len(w.fetches.seen) > 0 {
+		t.Errorf("recorded %+v: anybody could fill the record", w.fetches.seen)
+	}
 	if len(w.mirror.asked) != 1 {
 		t.Errorf("upstream's index was looked at %d times, want once: cargo's copy may be newer", len(w.mirror.asked))
 	}
@@ -112,6 +115,10 @@ func TestRedirect(t *testing.T) {
 	}
 	if got := w.get(t, held, "ci-secret"); got.Code != 403 {
 		t.Errorf("held: %d, want 403", got.Code)
+	}
+	w.upstream.away = true
+	if got := w.get(t, allowed, "ci-secret"); got.Code != 200 || got.Body.Len() != 10 {
+		t.Errorf("without upstream's address: %d with %d bytes, want the crate from here", got.Code, got.Body.Len())
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -104,6 +105,7 @@ type fakeCrates struct {
 	open   func() (io.ReadCloser, int64, error) // instead of all that
 	asked  atomic.Int64
 	silent bool // tells no size
+	away   bool // tells no address
 }
 
 type fakeUpstream struct{ *fakeCrates }
@@ -124,6 +126,9 @@ func (u fakeUpstream) Open(_ context.Context, name, version string, _ crate.Chec
 }
 
 func (u fakeUpstream) URL(_ context.Context, name, version string, _ crate.Checksum) (string, error) {
+	if u.away {
+		return "", errors.New("dial 10.0.0.1")
+	}
 	return "https://static.example/crates/" + name + "/" + name + "-" + version + ".crate", nil
 }
 
