@@ -353,8 +353,8 @@ func notTakenIn(current map[string]int) []policy.CheckResult {
 	return list
 }
 
-// publisher tells what is known of who published a release, from the releases of
-// the crate that were taken in.
+// publisher tells what is known of who published a release, from what the registry
+// told and from the releases of the crate that were taken in.
 func publisher(rel *store.GateRelease, all []store.GateRelease) policy.Publisher {
 	name := rel.Release.Publisher
 	if name == "" {
@@ -363,6 +363,9 @@ func publisher(rel *store.GateRelease, all []store.GateRelease) policy.Publisher
 	p := policy.Publisher{
 		Name: name, Since: published(rel),
 		Trusted: rel.Facts.TrustedKnown && rel.Facts.Trusted, TwoFactor: rel.Facts.TwoFactor,
+	}
+	if told := rel.Facts.PublisherSince; !told.IsZero() && told.Before(p.Since) {
+		p.Since = told
 	}
 	for i := range all {
 		other := &all[i]
@@ -378,6 +381,7 @@ func publisher(rel *store.GateRelease, all []store.GateRelease) policy.Publisher
 			p.Since = at
 		}
 	}
+	p.Releases = max(p.Releases, rel.Facts.PublisherReleases)
 	return p
 }
 

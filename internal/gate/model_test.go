@@ -231,6 +231,9 @@ func (o *oracle) addTaken(ev *policy.Evidence, m *modelCrate, v, from *modelVers
 		}
 		return
 	}
+	if at := v.release.Release.FirstSeenAt; at.Before(ev.FirstSeenAt) {
+		ev.FirstSeenAt = at
+	}
 	var missing []policy.CheckResult
 	for _, name := range names {
 		i := slices.IndexFunc(v.release.Checks, func(c store.GateCheck) bool { return c.Check == name })

@@ -143,8 +143,11 @@ func (g *Gate) load(ctx context.Context) error {
 	for key, e := range files {
 		g.install(key, e, round)
 	}
+	if err := g.readBaselines(ctx); err != nil {
+		return err
+	}
 	g.read = last
-	return g.readBaselines(ctx)
+	return nil
 }
 
 // readFiles makes an entry without a state of each file. The body of a file that

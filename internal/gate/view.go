@@ -30,6 +30,7 @@ type view struct {
 	entry  *entry
 	leans  map[*slot]*entry
 	blind  time.Time
+	made   time.Time   // a clock that is set back makes another view
 	until  time.Time   // when time alone may change it; zero is never
 	notes  []GuardNote // of the yank guard
 	bad    int         // lines that are left out
@@ -38,7 +39,10 @@ type view struct {
 
 // stands reports whether a view may be served.
 func (v *view) stands(g *Gate, now time.Time) bool {
-	if v == nil || v.slot.entry.Load() != v.entry || !v.until.IsZero() && !now.Before(v.until) || !v.blind.Equal(g.blind(now)) {
+	switch {
+	case v == nil, v.slot.entry.Load() != v.entry, !v.blind.Equal(g.blind(now)):
+		return false
+	case now.Before(v.made), !v.until.IsZero() && !now.Before(v.until):
 		return false
 	}
 	for s, e := range v.leans {
@@ -113,7 +117,7 @@ func (g *Gate) makeView(r *regime, s *slot, now time.Time) (*view, error) {
 	if len(q.leans) == 0 {
 		q.leans = nil // as of most crates, of which there are many
 	}
-	return &view{slot: s, entry: e, leans: q.leans, blind: q.blind, until: q.until, notes: j.notes, bad: j.l.bad, served: served}, nil
+	return &view{slot: s, entry: e, leans: q.leans, blind: q.blind, made: now, until: q.until, notes: j.notes, bad: j.l.bad, served: served}, nil
 }
 
 // announce logs what an operator has to know of a new view: yanks that are kept
