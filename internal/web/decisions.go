@@ -147,7 +147,7 @@ func (s *site) stateChoices(r *http.Request, policyName string, current int) (ch
 func (s *site) decisionRow(record store.DecisionRecord) decisionRow {
 	shown := s.decided(record.Policy, record.Decision)
 	return decisionRow{
-		Name: record.Crate, Version: record.Version, URL: "/r/" + url.PathEscape(record.Code),
+		Name: clip(record.Crate, maxName), Version: clip(record.Version, maxName), URL: "/r/" + url.PathEscape(record.Code),
 		Mark: shown.Mark, Reasons: shown.Reasons, Until: shown.Until, At: s.clock().ago(record.At),
 	}
 }

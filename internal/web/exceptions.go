@@ -21,7 +21,7 @@ type exceptionLine struct {
 
 func (s *site) exceptionLine(e store.Exception) exceptionLine {
 	line := exceptionLine{
-		ID: e.ID, Crate: e.Crate, Version: e.Version, Rule: clip(e.Rule, maxSentence), Reason: clip(e.Reason, maxMessage),
+		ID: e.ID, Crate: clip(e.Crate, maxName), Version: clip(e.Version, maxName), Rule: clip(e.Rule, maxSentence), Reason: clip(e.Reason, maxMessage),
 		Author: clip(e.Author, maxSentence), Until: s.clock().date(e.ExpiresAt),
 	}
 	switch {

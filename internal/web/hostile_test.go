@@ -64,43 +64,44 @@ var hostilePages = []string{
 	"/incidents", "/crates/%s", "/crates/target/%s", "/checks/%s", "/%s",
 }
 
-// Texts that would do something if a page let them. Whatever the text, a page
-// has the same elements as with a harmless one, leads to no address but the
-// web's, and shows no character that a reader cannot see.
+// hostileTexts would do something if a page let them.
+var hostileTexts = map[string]string{
+	"a script":                  `<script>alert(1)</script>`,
+	"the end of an attribute":   `"><img src=x onerror=alert(1)>`,
+	"the end of another":        `' onmouseover='alert(1)`,
+	"an event without quotes":   "x onfocus=alert(1) autofocus",
+	"the end of a title":        `</title><script>alert(1)</script>`,
+	"a script as an address":    "javascript:alert(1)",
+	"an address of data":        "data:text/html,<script>alert(1)</script>",
+	"the end of the page":       "</main></body></html>",
+	"a comment":                 "<!-- <style>*{display:none}</style>",
+	"code that is none":         "`<script>` `</code><script>alert(1)</script>` ` `` `",
+	"a template":                "{{.Layout}} ${alert(1)} {{`x`}}",
+	"an entity":                 "&lt;script&gt;&#x202e;",
+	"text from right to left":   "safe\u202egnp.exe\u202c",
+	"isolates":                  "\u2066a\u2069\u2067b",
+	"characters of no width":    "ser\u200bde\u200d\u2060\ufeff",
+	"tags":                      "a\U000E0041\U000E0042",
+	"hidden data in selectors":  "a\U000E0100\U000E0101\ufe00\ufe01",
+	"terminal escapes and NUL":  "a\x1b[31m\x00\x07\x9b",
+	"broken UTF-8":              "a\xff\xfe\xc0\xaf",
+	"lines in one":              "a\r\nSet-Cookie: x=1\r\n\r\n<p>",
+	"marks upon marks":          "a" + strings.Repeat("\u0301", 500),
+	"100 KB without a space":    strings.Repeat("a", 100_000),
+	"100 KB of tags":            strings.Repeat("<b>", 33_000),
+	"a link to another site":    "[x](//evil.example) <a href=//evil.example>y</a> <base href=//evil.example>",
+	"an image from elsewhere":   "![x](https://evil.example/x.png) <img src=https://evil.example/y.png>",
+	"a form to elsewhere":       "<form action=https://evil.example><button>Log in</button></form>",
+	"a heading above the page":  "# Verified\n\n<h1>Verified</h1>",
+	"identifiers of the page":   `<p id="live" class="unseen">x</p><details id="policy-rest">`,
+	"a host that is not shown":  "https://crates.io@evil.example/",
+	"an address that is no URL": "https://[::1",
+}
+
+// Whatever the text, a page has the same elements as with a harmless one, leads
+// to no address but the web's, and shows no character that a reader cannot see.
 func TestHostileTexts(t *testing.T) {
-	texts := map[string]string{
-		"a script":                  `<script>alert(1)</script>`,
-		"the end of an attribute":   `"><img src=x onerror=alert(1)>`,
-		"the end of another":        `' onmouseover='alert(1)`,
-		"an event without quotes":   "x onfocus=alert(1) autofocus",
-		"the end of a title":        `</title><script>alert(1)</script>`,
-		"a script as an address":    "javascript:alert(1)",
-		"an address of data":        "data:text/html,<script>alert(1)</script>",
-		"the end of the page":       "</main></body></html>",
-		"a comment":                 "<!-- <style>*{display:none}</style>",
-		"code that is none":         "`<script>` `</code><script>alert(1)</script>` ` `` `",
-		"a template":                "{{.Layout}} ${alert(1)} {{`x`}}",
-		"an entity":                 "&lt;script&gt;&#x202e;",
-		"text from right to left":   "safe\u202egnp.exe\u202c",
-		"isolates":                  "\u2066a\u2069\u2067b",
-		"characters of no width":    "ser\u200bde\u200d\u2060\ufeff",
-		"tags":                      "a\U000E0041\U000E0042",
-		"hidden data in selectors":  "a\U000E0100\U000E0101\ufe00\ufe01",
-		"terminal escapes and NUL":  "a\x1b[31m\x00\x07\x9b",
-		"broken UTF-8":              "a\xff\xfe\xc0\xaf",
-		"lines in one":              "a\r\nSet-Cookie: x=1\r\n\r\n<p>",
-		"marks upon marks":          "a" + strings.Repeat("\u0301", 500),
-		"100 KB without a space":    strings.Repeat("a", 100_000),
-		"100 KB of tags":            strings.Repeat("<b>", 33_000),
-		"a link to another site":    "[x](//evil.example) <a href=//evil.example>y</a> <base href=//evil.example>",
-		"an image from elsewhere":   "![x](https://evil.example/x.png) <img src=https://evil.example/y.png>",
-		"a form to elsewhere":       "<form action=https://evil.example><button>Log in</button></form>",
-		"a heading above the page":  "# Verified\n\n<h1>Verified</h1>",
-		"identifiers of the page":   `<p id="live" class="unseen">x</p><details id="policy-rest">`,
-		"a host that is not shown":  "https://crates.io@evil.example/",
-		"an address that is no URL": "https://[::1",
-	}
-	for name, text := range texts {
+	for name, text := range hostileTexts {
 		t.Run(name, func(t *testing.T) {
 			h := serve(hostile(text))
 			for _, path := range hostilePages {

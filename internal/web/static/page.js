@@ -42,7 +42,7 @@ function where(element) {
 }
 
 function reachable(home) {
-  return [...home.querySelectorAll('a[href], summary, button, input, [tabindex="0"]')];
+  return [...home.querySelectorAll('a[href], summary, button, input, select, textarea, [tabindex="0"]')];
 }
 
 function refocus(place) {
@@ -72,11 +72,17 @@ function morph(from, to) {
   [...from.childNodes].forEach((child, i) => morph(child, next[i]));
 }
 
+// typing reports whether a form holds what somebody has typed: that is not to be
+// swept away.
+function typing() {
+  return [...main.querySelectorAll('textarea, input')].some((e) => e.value !== e.defaultValue || e.checked !== e.defaultChecked);
+}
+
 // show puts the main part of a newer page in place, and tells a screen reader
 // what is new in it.
 function show(page) {
   const newer = page.getElementById('main');
-  if (!newer) return false;
+  if (!newer || typing()) return false;
   tick(newer);
   tick(main);
   if (main.isEqualNode(newer)) return false;
