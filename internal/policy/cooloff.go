@@ -3,8 +3,6 @@ package policy
 import (
 	"slices"
 	"time"
-
-	"github.com/cratefence/cratefence/internal/check"
 )
 
 // A wait is how long a release has to wait, and what shortened that.
@@ -77,22 +75,4 @@ func (j *judge) trusted() bool {
 	}
 	return !p.Since.IsZero() && p.Releases >= t.Releases &&
 		j.ev.PublishedAt.Sub(p.Since) >= time.Duration(t.Years)*year
-}
-
-// clean reports whether every required check, and at least one, concluded
-// success or neutral.
-func (j *judge) clean() bool {
-	some := false
-	for i := range j.terms.Checks {
-		terms := &j.terms.Checks[i]
-		result := j.ev.check(terms.Check)
-		if !terms.Required || !terms.asked(result) {
-			continue
-		}
-		if result == nil || result.Conclusion != check.Success && result.Conclusion != check.Neutral {
-			return false
-		}
-		some = true
-	}
-	return some
 }

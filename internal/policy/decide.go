@@ -5,7 +5,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/cratefence/cratefence/internal/check"
 	"github.com/cratefence/cratefence/internal/crate"
 )
 
@@ -24,6 +23,15 @@ const (
 	RuleFix        = "security-fix" // why it waited less
 	RuleTrusted    = "trusted"      // why it waited less
 )
+
+// Exceptable reports whether an exception for a rule lets a release past it.
+func Exceptable(rule string) bool {
+	switch rule {
+	case RuleUnknown, RuleRuling, RuleOtherBytes, RuleRemoved, RuleChanged, RuleUnchecked, RuleFix, RuleTrusted:
+		return false
+	}
+	return !strings.HasPrefix(rule, "check/") || !strings.HasSuffix(rule, "/missing")
+}
 
 // Decide says what becomes of a release. From the heaviest: a person's
 // revocation; other bytes, a removal, a denied crate, a wave of yanks, a check's
@@ -158,64 +166,6 @@ func (j *judge) blocks() {
 	}
 }
 
-// checks adds what the answers of checks come to.
-func (j *judge) checks() {
-	for i := range j.terms.Checks {
-		terms := &j.terms.Checks[i]
-		result := j.ev.check(terms.Check)
-		if result == nil || result.Conclusion == "" {
-			continue
-		}
-		v := terms.of(result.Conclusion)
-		if v != Allow && (!j.old || result.Conclusion == check.Failure) {
-			j.add(checkRule(terms.Check, string(result.Conclusion)), v, terms.Check+" concluded "+conclusionText(result.Conclusion))
-		}
-		if terms.Older != Allow && result.Version < result.Current && !j.old {
-			j.add(checkRule(terms.Check, "older"), terms.Older, terms.Check+" was answered by an older version of the check").pending = result.Pending
-		}
-	}
-}
-
-// missing adds the checks that have not answered.
-func (j *judge) missing() {
-	if j.old {
-		return
-	}
-	required, asked := false, false
-	for i := range j.terms.Checks {
-		terms := &j.terms.Checks[i]
-		result := j.ev.check(terms.Check)
-		required = required || terms.Required
-		asked = asked || terms.Required && terms.asked(result)
-		if terms.Missing == Allow || !terms.asked(result) || result != nil && result.Conclusion != "" {
-			continue
-		}
-		text := "has not finished"
-		switch {
-		case result == nil || result.Current == 0:
-			text = "is required, and is not run here"
-		case !result.Pending:
-			text = "has not run"
-		}
-		r := j.add(checkRule(terms.Check, "missing"), terms.Missing, "check "+terms.Check+" "+text)
-		r.lift, r.missing, r.pending = liftPerson, true, result != nil && result.Pending
-	}
-	if required && !asked {
-		r := j.add(RuleUnchecked, Hold, "no check has looked at it")
-		r.lift, r.missing = liftPerson, true
-	}
-}
-
-// check finds the result of a check, or nil.
-func (ev *Evidence) check(name string) *CheckResult {
-	for i := range ev.Checks {
-		if ev.Checks[i].Check == name {
-			return &ev.Checks[i]
-		}
-	}
-	return nil
-}
-
 // rules adds what the organisation's own rules say.
 func (j *judge) rules() {
 	if len(j.policy.Rules) == 0 {
@@ -240,11 +190,6 @@ func (j *judge) rules() {
 			j.add(r.rule, r.Verdict, r.Text)
 		}
 	}
-}
-
-// checking reports whether a check is under way.
-func (ev *Evidence) checking() bool {
-	return slices.ContainsFunc(ev.Checks, func(r CheckResult) bool { return r.Pending })
 }
 
 // signals adds what the policy makes of how the release came to be.
@@ -408,24 +353,6 @@ func (j *judge) plain() State {
 		return Grandfathered
 	}
 	return Allowed
-}
-
-// answered reports whether each check that is asked of the release, and at least
-// one, has concluded success or neutral, or that it does not apply.
-func (j *judge) answered() bool {
-	some := false
-	for i := range j.terms.Checks {
-		terms := &j.terms.Checks[i]
-		result := j.ev.check(terms.Check)
-		if !terms.Required || !terms.asked(result) {
-			continue
-		}
-		if result == nil || result.Conclusion != check.Success && result.Conclusion != check.Neutral && result.Conclusion != check.Skipped {
-			return false
-		}
-		some = true
-	}
-	return some
 }
 
 // fixes returns the first advisory of a reviewed source that the release fixes,

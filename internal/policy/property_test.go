@@ -301,3 +301,31 @@ func TestPure(t *testing.T) {
 		}
 	})
 }
+
+// Exceptions for all that keeps a release back leave what no exception is for.
+func TestExceptable(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		p, ev, now := drawPolicy(t, true), drawEvidence(t), drawTime(t, "now")
+		ev.Offered, ev.Line = rapid.Bool().Draw(t, "offered"), rapid.SampledFrom([]LineTrouble{"", LineChanged, LineRemoved}).Draw(t, "line")
+		ev.Exceptions, ev.Ruling = nil, withoutLeave(ev.Ruling)
+		want := []string{}
+		for _, r := range p.Decide(ev, now).Reasons {
+			ev.Exceptions = append(ev.Exceptions, Exception{Rule: r.Rule, Expires: now.Add(1)})
+			if r.Verdict != Allow && !Exceptable(r.Rule) {
+				want = append(want, r.Rule)
+			}
+		}
+		ev.Exceptions = append(ev.Exceptions, Exception{Rule: RuleFloor, Expires: now.Add(1)})
+		got := []string{}
+		for _, r := range p.Decide(ev, now).Reasons {
+			if r.Verdict != Allow {
+				got = append(got, r.Rule)
+			}
+		}
+		slices.Sort(want)
+		slices.Sort(got)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Fatalf("kept back by (-want +got):\n%s", diff)
+		}
+	})
+}
