@@ -359,6 +359,69 @@ func TestLoadSetsNothingBack(t *testing.T) {
 	}
 }
 
+// betweenStore has something happen after the first of the two readings that make
+// an entry.
+type betweenStore struct {
+	*fakeStore
+	meanwhile func()
+}
+
+func (s *betweenStore) between() {
+	if do := s.meanwhile; do != nil {
+		s.meanwhile = nil
+		do()
+	}
+}
+
+func (s *betweenStore) IndexFiles(ctx context.Context, yield func(store.IndexFile) error) error {
+	defer s.between()
+	return s.fakeStore.IndexFiles(ctx, yield)
+}
+
+func (s *betweenStore) CrateStates(ctx context.Context, yield func(store.CrateState) error) error {
+	defer s.between()
+	return s.fakeStore.CrateStates(ctx, yield)
+}
+
+func (s *betweenStore) IndexFile(ctx context.Context, key string) (store.IndexFile, []store.LineRecord, error) {
+	defer s.between()
+	return s.fakeStore.IndexFile(ctx, key)
+}
+
+func (s *betweenStore) CrateState(ctx context.Context, key string) (store.CrateState, error) {
+	defer s.between()
+	return s.fakeStore.CrateState(ctx, key)
+}
+
+// A line that comes with a date of last year, while its crate is being read, is
+// never believed: without its record it would be.
+func TestLateLine(t *testing.T) {
+	old := day.AddDate(-1, 0, 0)
+	for name, read := range map[string]func(g *Gate) error{
+		"all": func(g *Gate) error { return g.load(t.Context()) },
+		"one": func(g *Gate) error { return g.Apply(t.Context(), "app") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFakeStore()
+			f.put("app", day, line("app", "1.0.0", old))
+			g, _ := open(t, f)
+			g.Store = &betweenStore{f, func() {
+				f.put("app", day, line("app", "1.0.0", old), line("app", "1.0.1", old))
+				f.change("app", func(s *store.CrateState) {
+					s.Records = []store.LineRecord{{Key: "app", Version: "1.0.1", Checksum: sumOf("app", "1.0.1"), PublishedAt: old, FirstSeenAt: day}}
+				})
+			}}
+			if err := read(g); err != nil {
+				t.Fatal(err)
+			}
+			a, err := g.Admit(t.Context(), "default", "app", "1.0.1", sumOf("app", "1.0.1"))
+			if err != nil || a.Decision.Passes() {
+				t.Errorf("Admit = %+v, %v, want a refusal", a, err)
+			}
+		})
+	}
+}
+
 // Many ask while things change; the race detector looks on.
 func TestMany(t *testing.T) {
 	f := newFakeStore()
