@@ -111,3 +111,11 @@ func (r *recent) was(key string) (wrong bool) {
 	defer r.mu.RUnlock()
 	return r.wrong[key] != nil
 }
+
+// had reports whether the last look at a key found the crate.
+func (r *recent) had(key string) bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	_, looked := r.until[key]
+	return looked && r.none[key] == nil && r.wrong[key] == nil
+}

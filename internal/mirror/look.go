@@ -83,6 +83,7 @@ func (m *Mirror) ask(ctx context.Context, file store.IndexFile) (*Answer, error)
 func (m *Mirror) keep(ctx context.Context, file store.IndexFile, records []store.LineRecord, answer Answer, wide bool) error {
 	now := m.Now()
 	if answer.NotModified {
+		m.tellOnce(ctx, file.Key)
 		return nil
 	}
 	known := file.Revision > 0
@@ -112,16 +113,18 @@ func (m *Mirror) save(ctx context.Context, merged *merge, lines []byte, answer A
 	if !file.GoneSince.IsZero() {
 		gone = fmt.Errorf("look up %q: %w", file.Key, ErrNotFound)
 	}
-	same := answer.ETag == file.ETag && answer.LastModified == file.LastModified && !merged.unasked
+	same := answer.ETag == file.ETag && answer.LastModified == file.LastModified
 	if gone == nil {
 		file.ETag, file.LastModified = answer.ETag, answer.LastModified
 	}
 	m.tell(ctx, merged)
 	switch {
-	case merged.changed:
+	case merged.changed, merged.unasked: // no gate need have heard of an import that goes on
 	case gone != nil, same:
+		m.tellOnce(ctx, file.Key)
 		return gone
 	default:
+		m.tellOnce(ctx, file.Key)
 		return m.touch(ctx, *file)
 	}
 	save, err := merged.save(lines)
@@ -148,6 +151,14 @@ func (m *Mirror) tell(ctx context.Context, merged *merge) {
 	}
 	if err := m.Seen(ctx, sights); err != nil {
 		m.Log.WarnContext(ctx, "new versions are not taken in until they are asked for", "crate", merged.file.Key, "err", err)
+	}
+}
+
+// tellOnce tells of a crate that this process finds as it was, the first time
+// that it looks: another process may have stored it a moment ago.
+func (m *Mirror) tellOnce(ctx context.Context, key string) {
+	if m.Changed != nil && !m.looks.had(key) {
+		m.Changed(ctx, key)
 	}
 }
 

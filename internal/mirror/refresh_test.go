@@ -13,7 +13,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/cratefence/cratefence/internal/crate"
-	"github.com/cratefence/cratefence/internal/store"
 )
 
 func TestRefreshAsksOnceInATTL(t *testing.T) {
@@ -332,20 +331,63 @@ func TestRefreshLooksAround(t *testing.T) {
 	})
 }
 
-// Validators of a file that was kept without them, as after an import, are noted
-// once; the file itself is not written again.
+// New validators of a file that is as it was are noted; the file itself is not
+// written again.
 func TestRefreshNotesValidators(t *testing.T) {
 	w := newWorld()
+	w.registry.tagless = true
 	w.registry.files["tidy-int"] = file("1.0.0")
-	w.store.put(store.IndexFile{Key: "tidy-int", Name: "tidy-int", Lines: Pack([]byte(file("1.0.0"))), Size: len(file("1.0.0")), Revision: 1}, nil)
-	for range 3 {
+	for n := range 5 {
+		w.registry.tagless = n < 2 // from then on it has tags
 		if err := w.Refresh(t.Context(), "tidy-int"); err != nil {
 			t.Fatal(err)
 		}
 		w.pass(time.Minute)
 	}
-	if w.store.saves != 0 || len(w.store.touches) != 1 || w.store.files["tidy-int"].ETag == "" {
-		t.Errorf("%d saves, touches %+v, want none and one", w.store.saves, w.store.touches)
+	if w.store.saves != 1 || len(w.store.touches) != 1 || w.store.files["tidy-int"].ETag == "" {
+		t.Errorf("%d saves, touches %+v, want one each", w.store.saves, w.store.touches)
+	}
+}
+
+// A gate may not have heard of what was imported: the first look tells it, though
+// upstream has nothing new.
+func TestRefreshTellsOfWhatWasImported(t *testing.T) {
+	w := newWorld()
+	w.registry.files["tidy-int"] = file("1.0.0")
+	if _, err := importer(w).Run(t.Context(), whole{"ti/dy/tidy-int": file("1.0.0")}); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		w.pass(time.Minute)
+		if err := w.Refresh(t.Context(), "tidy-int"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if diff := cmp.Diff([]string{"tidy-int"}, w.changed); diff != "" {
+		t.Errorf("changed (-want +got):\n%s", diff)
+	}
+}
+
+// What another process stored is told of, too, when this one first finds it: its
+// gate may not have heard yet.
+func TestRefreshTellsOfWhatAnotherStored(t *testing.T) {
+	other, w := newWorld(), newWorld()
+	w.Store, w.Upstream = other.store, other.registry
+	refresh := func(m *world, want error) {
+		t.Helper()
+		m.pass(time.Minute)
+		if err := m.Refresh(t.Context(), "tidy-int"); !errors.Is(err, want) {
+			t.Fatalf("Refresh = %v, want %v", err, want)
+		}
+	}
+	refresh(w, ErrNotFound)
+	other.registry.set("tidy-int", file("1.0.0"))
+	refresh(other, nil)
+	for range 3 {
+		refresh(w, nil)
+	}
+	if diff := cmp.Diff([]string{"tidy-int"}, w.changed); diff != "" {
+		t.Errorf("changed (-want +got):\n%s", diff)
 	}
 }
 
