@@ -12,7 +12,6 @@ import (
 	"sync"
 
 	"golang.org/x/net/http/httpguts"
-	//lint:ignore SA1019 net/http speaks unencrypted HTTP/2 to clients that begin with it; cargo upgrades
 	"golang.org/x/net/http2"
 )
 
@@ -31,9 +30,10 @@ const (
 // upgrade on without understanding it would let later requests through unseen, so
 // what shows a proxy's traces stays as it is.
 type upgrader struct {
-	next   http.Handler
-	mode   string
-	server *http2.Server //lint:ignore SA1019 as above
+	next http.Handler
+	mode string
+	//lint:ignore SA1019 net/http itself speaks it only to clients that begin so; cargo upgrades
+	server *http2.Server
 
 	connections sync.WaitGroup
 }
@@ -53,7 +53,7 @@ func (u *upgrader) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	defer conn.Close()
 	server, _ := r.Context().Value(http.ServerContextKey).(*http.Server)
-	//lint:ignore SA1019 as above
+	//lint:ignore SA1019 see upgrader
 	u.server.ServeConn(conn, &http2.ServeConnOpts{
 		Context: r.Context(), BaseConfig: server, Handler: u.next,
 		UpgradeRequest: r, Settings: settings,

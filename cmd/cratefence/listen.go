@@ -11,7 +11,6 @@ import (
 	"sync"
 	"time"
 
-	//lint:ignore SA1019 see h2c.go
 	"golang.org/x/net/http2"
 )
 
@@ -63,9 +62,9 @@ func newFront(c frontConfig) (*front, error) {
 		f.tls = true
 		f.server.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: cert.get}
 	case c.H2C != h2cNever:
-		//lint:ignore SA1019 see h2c.go
+		//lint:ignore SA1019 see upgrader
 		h2 := &http2.Server{MaxConcurrentStreams: maxConcurrent, IdleTimeout: idleTime}
-		//lint:ignore SA1019 see h2c.go
+		//lint:ignore SA1019 see upgrader
 		if err := http2.ConfigureServer(f.server, h2); err != nil { // so that a shutdown reaches its connections
 			return nil, fmt.Errorf("configure HTTP/2: %w", err)
 		}

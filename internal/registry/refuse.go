@@ -54,21 +54,25 @@ func status(err error) (code int, trouble bool) {
 	}
 }
 
-// told is what of an error is told. Trouble is told in general: what it wraps is
+// general are the errors of which no more is told than that: what wraps them is
 // for the log.
+var general = []error{errTokens, errUpstream, errSource, errBusy, gate.ErrPolicy, gate.ErrUnknown}
+
+// told is what is told of an error. Trouble that is not known is told as trouble.
 func told(err error, trouble bool) string {
-	if trouble {
-		for _, known := range []error{errTokens, errUpstream, errSource, errBusy} {
-			if errors.Is(err, known) {
-				return "cratefence: " + known.Error()
-			}
-		}
-		return "cratefence: " + errTrouble.Error()
-	}
 	if said, ok := errors.AsType[words](err); ok {
 		return string(said)
 	}
-	return "cratefence: " + strings.TrimPrefix(err.Error(), auth.ErrUnauthenticated.Error()+": ")
+	text := strings.TrimPrefix(err.Error(), auth.ErrUnauthenticated.Error()+": ")
+	if trouble {
+		text = errTrouble.Error()
+	}
+	for _, known := range general {
+		if errors.Is(err, known) {
+			text = known.Error()
+		}
+	}
+	return "cratefence: " + text
 }
 
 // refuse answers with an error. Cargo prints the body, and the header
