@@ -71,6 +71,7 @@ type problemPage struct {
 	ID      string // of a failed request, as in the log
 	Back    string // where the reader came from; "" when not known
 	Typed   string // what they had typed, so that it is not lost
+	Stands  *rulingLine
 }
 
 func (s *site) fail(w http.ResponseWriter, r *http.Request, err error) {
@@ -121,6 +122,9 @@ func (s *site) problem(r *http.Request, status int, err error) problemPage {
 	}
 	if r.Method == http.MethodPost {
 		page.Back, page.Typed = backOf(r), clip(r.PostFormValue("reason"), maxMessage)
+	}
+	if status == http.StatusConflict {
+		page.Stands = s.stands(r)
 	}
 	return page
 }

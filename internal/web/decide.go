@@ -57,6 +57,25 @@ func (s *site) rule(w http.ResponseWriter, r *http.Request) error {
 	return s.done(w, r, err)
 }
 
+// stands is the ruling that somebody else made before a form came, for the page
+// that says so; nil where the form was about something else. That page is there
+// without it, too.
+func (s *site) stands(r *http.Request) *rulingLine {
+	if r.URL.Path != "/rulings" {
+		return nil
+	}
+	subject, err := s.subjectOf(r)
+	if err != nil {
+		return nil
+	}
+	rulings, err := s.Fence.Records.Rulings(r.Context(), store.RulingQuery{Policy: subject.Policy, Crate: subject.Crate, Version: subject.Version, Limit: 1})
+	if err != nil || len(rulings) == 0 {
+		return nil
+	}
+	line := s.rulingLine(rulings[0])
+	return &line
+}
+
 func (s *site) except(w http.ResponseWriter, r *http.Request) error {
 	actor, err := s.decider(w, r)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/cratefence/cratefence/internal/auth"
 	"github.com/cratefence/cratefence/internal/policy"
 	"github.com/cratefence/cratefence/internal/ruling"
 	"github.com/cratefence/cratefence/internal/store"
@@ -20,6 +21,7 @@ const (
 	maxDecided = 50
 	maxEvents  = 100
 	maxPeople  = 50
+	maxFetches = 50
 )
 
 // A docket is all that is known about a decision on a release under a policy,
@@ -36,7 +38,8 @@ type docket struct {
 	Excepted []exceptionLine
 	Asked    []askedLine
 	Past     []decidedLine
-	Rules    []string // that keep it back: an exception names one of them
+	Fetched  []fetchLine // for those who may know
+	Rules    []string    // that keep it back: an exception names one of them
 	Reader   reader
 	Open     bool // the form to decide is unfolded
 }
@@ -52,6 +55,12 @@ type rulingLine struct {
 type askedLine struct {
 	Actor  string
 	Reason string
+	At     *moment
+}
+
+type fetchLine struct {
+	Actor  string
+	Passed bool
 	At     *moment
 }
 
@@ -78,9 +87,7 @@ func (s *site) fillDocket(r *http.Request, d *docket) error {
 		if i == 0 {
 			d.After = one.ID
 		}
-		d.Rulings = append(d.Rulings, rulingLine{
-			Action: actionWords(one.Action), Reason: clip(one.Reason, maxMessage), Author: clip(one.Author, maxSentence), Impartial: one.Impartial, At: c.ago(one.At),
-		})
+		d.Rulings = append(d.Rulings, s.rulingLine(one))
 	}
 	exceptions, err := s.Fence.Records.Exceptions(ctx, store.ExceptionQuery{Policy: d.Policy, Crate: d.Crate, Version: d.Version, Limit: maxPeople})
 	if err != nil {
@@ -104,7 +111,32 @@ func (s *site) fillDocket(r *http.Request, d *docket) error {
 		shown := s.decided(one.Policy, one.Decision)
 		d.Past = append(d.Past, decidedLine{Mark: shown.Mark, Reasons: shown.Reasons, At: c.ago(one.At)})
 	}
-	return nil
+	d.Fetched, err = s.fetched(r, d)
+	return err
+}
+
+// fetched says who fetched a release under a policy, to those who may know.
+func (s *site) fetched(r *http.Request, d *docket) ([]fetchLine, error) {
+	if !d.Reader.May(auth.ScopeAdmin) {
+		return nil, nil
+	}
+	fetches, err := s.Fence.Traces.Fetches(r.Context(), store.FetchQuery{Crate: d.Crate, Version: d.Version, Limit: maxFetches})
+	if err != nil {
+		return nil, err
+	}
+	var lines []fetchLine
+	for _, one := range fetches {
+		if one.Policy == d.Policy {
+			lines = append(lines, fetchLine{Actor: clip(one.Actor, maxSentence), Passed: one.Passed, At: s.clock().ago(one.At)})
+		}
+	}
+	return lines, nil
+}
+
+func (s *site) rulingLine(r store.Ruling) rulingLine {
+	return rulingLine{
+		Action: actionWords(r.Action), Reason: clip(r.Reason, maxMessage), Author: clip(r.Author, maxSentence), Impartial: r.Impartial, At: s.clock().ago(r.At),
+	}
 }
 
 func actionWords(a policy.Action) string {

@@ -36,12 +36,14 @@ type Records interface {
 	ReviewRequests(ctx context.Context, q store.ReviewQuery) ([]store.ReviewRequest, error)
 }
 
-// Traces reads what happened to crates' index lines.
+// Traces reads what happened to crates' index lines, and who fetched what.
 type Traces interface {
 	// IndexFile wraps store.ErrNotFound when there is none.
 	IndexFile(ctx context.Context, key string) (store.IndexFile, []store.LineRecord, error)
 	// LineEvents are newest first.
 	LineEvents(ctx context.Context, key string, before store.ID, limit int) ([]store.LineEvent, error)
+	// Fetches are newest first.
+	Fetches(ctx context.Context, q store.FetchQuery) ([]store.Fetch, error)
 }
 
 // A Fence is what pages show of the fence, and where they take decisions.

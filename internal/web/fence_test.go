@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -50,7 +51,7 @@ func parsed(t *testing.T, w *httptest.ResponseRecorder) *htmlcheck.Doc {
 
 func TestFencePagesCanBeReadByEverybody(t *testing.T) {
 	h, _ := serveFenced()
-	for _, secret := range []string{"", "cis", "alices"} {
+	for _, secret := range []string{"", "cis", "alices", "roots"} {
 		for _, path := range append(pages, fencePages...) {
 			w := as(h, secret, "GET", path, nil)
 			if w.Code != 200 {
@@ -152,7 +153,7 @@ func TestDecidingByForm(t *testing.T) {
 		{name: "by nobody", path: "/rulings", form: subject("action", "allow", "after", "1"), want: 401, says: "Sign in first"},
 		{name: "without the scope", secret: "cis", path: "/rulings", form: subject("action", "allow", "after", "1"), want: 403, says: `scope "decide"`},
 		{name: "by a token that is none", secret: "forged", path: "/rulings", form: subject("action", "allow", "after", "1"), want: 401},
-		{name: "past another", secret: "alices", path: "/rulings", form: subject("action", "allow", "after", "0"), want: 409, says: "Somebody was faster"},
+		{name: "past another", secret: "alices", path: "/rulings", form: subject("action", "allow", "after", "0"), want: 409, says: "What stands token:bob looked at it and kept it as it was"},
 		{name: "without saying past which", secret: "alices", path: "/rulings", form: subject("action", "allow"), want: 422},
 		{name: "without a reason", secret: "alices", path: "/rulings", form: subject("action", "allow", "after", "1", "reason", " "), want: 422, says: "no reason"},
 		{name: "of no kind", secret: "alices", path: "/rulings", form: subject("action", "bless", "after", "1"), want: 422},
@@ -232,6 +233,27 @@ func TestFormsAreForThoseWhoMay(t *testing.T) {
 		if diff := cmp.Diff(tt.want, got); diff != "" {
 			t.Errorf("forms for %q (-want +got):\n%s", tt.secret, diff)
 		}
+	}
+}
+
+// Who fetched what is for those alone who may know.
+func TestWhoFetchedIt(t *testing.T) {
+	h, _ := serveFenced()
+	for secret, want := range map[string]bool{"": false, "alices": false, "roots": true} {
+		body := as(h, secret, "GET", "/r/c0de1", nil).Body.String()
+		if got := strings.Contains(body, "token:laptop"); got != want || strings.Contains(body, "token:observer") {
+			t.Errorf("%q sees who fetched it: %v, want %v and nothing of other policies", secret, got, want)
+		}
+	}
+}
+
+func TestYankThatIsKeptBack(t *testing.T) {
+	h, _ := serveFenced()
+	if got := parsed(t, as(h, "", "GET", "/crates/arrayview/versions", nil)).Texts(".tag"); !slices.Contains(got, "yanked upstream, not passed on") {
+		t.Errorf("tags %q", got)
+	}
+	if got := parsed(t, as(h, "", "GET", "/crates/arrayview/0.3.9", nil)).Text(".fence"); !strings.Contains(got, "yanked upstream together with other versions; not passed on until 2026-11-23 12:10 UTC") {
+		t.Errorf("the card says %q", got)
 	}
 }
 

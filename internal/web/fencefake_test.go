@@ -30,6 +30,7 @@ type fakeFence struct {
 	events     []store.LineEvent
 	files      map[string]store.IndexFile
 	lines      map[string][]store.LineRecord
+	fetches    []store.Fetch
 	audits     []store.AuditEntry
 	tokens     map[string]auth.Identity // by secret
 	err        error
@@ -117,6 +118,15 @@ func (f *fakeFence) LineEvents(_ context.Context, key string, _ store.ID, _ int)
 	for _, e := range f.events {
 		if e.Key == key {
 			found = append(found, e)
+		}
+	}
+	return found, f.err
+}
+
+func (f *fakeFence) Fetches(_ context.Context, q store.FetchQuery) (found []store.Fetch, _ error) {
+	for _, one := range f.fetches {
+		if one.Crate == q.Crate && one.Version == q.Version {
+			found = append(found, one)
 		}
 	}
 	return found, f.err
@@ -272,6 +282,7 @@ func fenced() (*fake, *fakeFence) {
 		tokens: map[string]auth.Identity{
 			"alices": {Token: "alice", Scopes: []string{auth.ScopeRead, auth.ScopeDecide}},
 			"cis":    {Token: "ci", Scopes: []string{auth.ScopeFetch}},
+			"roots":  {Token: "root", Scopes: []string{auth.ScopeAdmin}},
 			"bobs":   {Token: "bob", Scopes: []string{auth.ScopeDecide}},
 		},
 	}
@@ -329,6 +340,10 @@ func fenced() (*fake, *fakeFence) {
 	f.requests = []store.ReviewRequest{
 		{ID: 2, Policy: "default", Crate: "never-came", Version: "2.0.0", Actor: "anonymous", Reason: "It fixes a panic that we run into (Carol, ext. 42)", At: ago(time.Hour)},
 		{ID: 1, Policy: "default", Crate: "arrayview", Version: "0.3.10", Actor: "token:ci", Reason: "The build is red.", At: ago(5 * time.Minute)},
+	}
+	f.fetches = []store.Fetch{
+		{ID: 2, At: ago(time.Minute), Actor: "token:laptop", Policy: "default", Crate: "arrayview", Version: "0.3.10"},
+		{ID: 1, At: ago(time.Hour), Actor: "token:observer", Policy: "strict", Crate: "arrayview", Version: "0.3.10", Passed: true},
 	}
 	return catalogue, f
 }

@@ -32,6 +32,7 @@ type versionRow struct {
 	Yanked    bool
 	Speaks    bool // for the crate
 	Fence     *fenceCard
+	Guarded   bool // a yank of it is not passed on
 }
 
 func (s *site) versions(w http.ResponseWriter, r *http.Request) error {
@@ -111,7 +112,7 @@ func (s *site) fenceRows(r *http.Request, name string, rows []versionRow) bool {
 	for i := range rows {
 		if v, ok := states[rows[i].Version]; ok {
 			card := s.decided(names[0], v.Decision)
-			rows[i].Fence = &card
+			rows[i].Fence, rows[i].Guarded = &card, v.Guard != nil && v.Guard.Kept
 		}
 	}
 	return true
