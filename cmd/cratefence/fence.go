@@ -92,6 +92,9 @@ func newFence(ctx context.Context, cfg Config, s *service, in *intake.Intake, cl
 		Seen: f.seen, Changed: f.changed,
 	}
 	in.Taken = f.taken
+	if cfg.Fence.AskPublishers {
+		in.Publishers = newPublishers(client, s.log)
+	}
 	f.fetches = registry.NewFetchLog(s.db, s.log)
 	f.tokens = auth.NewCache(&auth.Auth{Store: s.db, Now: time.Now, Log: s.log}, time.Duration(cfg.Fence.MaxStale))
 	f.access = registry.Access{Anonymous: cfg.Fence.Anonymous, Tokens: cfg.Fence.Tokens, AuthRequired: cfg.Fence.AuthRequired}

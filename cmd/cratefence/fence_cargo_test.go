@@ -66,6 +66,7 @@ func TestCargoIsHeld(t *testing.T) {
 	if got := fresh.locked("foo"); got != "1.0.1" {
 		t.Errorf("a new resolution locked %q, want 1.0.1", got)
 	}
+	f.checked("foo", "1.0.2")
 	// One that insists is told that it is yanked.
 	exact := f.project(`foo = "=1.0.2"`)
 	exact.wantWords("exact", exact.fail("generate-lockfile"), "version 1.0.2 is yanked")

@@ -127,7 +127,7 @@ func (s *service) assemble(ctx context.Context, cfg Config) (parts, error) {
 		worker: worker.Config{
 			Intake:   in,
 			Runs:     checkRuns,
-			Releases: s.db, Blobs: blobs, Source: gitsource.New(out, gitsource.DefaultLimits), Registry: registryView{registry, cfg.crateLimits()}, Limits: cfg.crateLimits(),
+			Releases: s.db, Blobs: blobs, Source: gitsource.New(out, gitLimits(cfg)), Registry: registryView{registry, cfg.crateLimits()}, Limits: cfg.crateLimits(),
 			Observe: m.observe, Log: s.log,
 			Checks: cfg.Worker.Checks, Fetches: cfg.Worker.Fetches,
 			FetchTimeout: time.Duration(cfg.Worker.FetchTimeout),
@@ -135,6 +135,18 @@ func (s *service) assemble(ctx context.Context, cfg Config) (parts, error) {
 			RefillEvery:  time.Duration(cfg.Worker.RefillEvery),
 		},
 	}, nil
+}
+
+// treeBytes bounds the trees of repositories that are kept on disk.
+const treeBytes = 512 << 20
+
+// gitLimits has the trees of repositories kept in the data folder, so that the next
+// release of a repository costs what changed since, also after a restart and for
+// other workers on the folder.
+func gitLimits(cfg Config) gitsource.Limits {
+	limits := gitsource.DefaultLimits
+	limits.Shelf = gitsource.Shelf{Folder: cfg.inData("trees"), Bytes: treeBytes}
+	return limits
 }
 
 // wait runs until ctx ends or the server fails, then stops in order.

@@ -86,6 +86,8 @@ type Intake struct {
 	Checks   []*check.Check // to be run on every release
 	Limits   crate.Limits
 	Now      func() time.Time
+	// Publishers tells who published; nil asks nobody.
+	Publishers Publishers
 	// Taken is told of each release once it is stored. It may be nil, and does not
 	// block: a crash may come first.
 	Taken func(ctx context.Context, r store.Release)
@@ -129,7 +131,7 @@ func (in *Intake) Fetch(ctx context.Context, id store.ID) error {
 		settle := in.Store.SettleAnnouncement(context.WithoutCancel(ctx), id, store.AnnouncementReceived, err.Error(), in.Now())
 		return errors.Join(err, settle)
 	}
-	_, _, err = in.take(ctx, store.Publication{
+	p := store.Publication{
 		Release: store.Release{
 			Crate: a.Crate, Version: a.Version, Checksum: a.Checksum,
 			PublishedAt: a.PublishedAt, Publisher: a.Publisher, Via: a.Via,
@@ -138,7 +140,9 @@ func (in *Intake) Fetch(ctx context.Context, id store.ID) error {
 		Priority:     a.Priority,
 		Detail:       a.Publisher,
 		Audit:        in.audit("system", "release.publish", a.Crate, a.Version, a.Checksum),
-	}, data)
+	}
+	in.askPublisher(ctx, &p)
+	_, _, err = in.take(ctx, p, data)
 	if errors.Is(err, store.ErrOtherBytes) || errors.Is(err, store.ErrOtherName) {
 		return nil // refused for good, and the announcement settled with it
 	}
@@ -204,7 +208,8 @@ func (in *Intake) take(ctx context.Context, p store.Publication, data []byte) (s
 	}
 	p.Release.Size = int64(len(data))
 	p.Release.FirstSeenAt = in.Now()
-	p.Release.About, p.Facts = in.describe(data, p.Release)
+	about, facts := in.describe(data, p.Release)
+	p.Release.About, p.Facts.VCS, p.Facts.BuildScript = about, facts.VCS, facts.BuildScript
 	for _, c := range in.Checks {
 		p.Checks = append(p.Checks, store.RefOf(c))
 	}

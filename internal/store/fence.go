@@ -132,6 +132,11 @@ type PublishFacts struct {
 	Trusted      bool
 	TrustedKnown bool
 	TwoFactor    *bool
+	// PublisherSince and PublisherReleases are when the publisher had first
+	// published this crate and how often before this release, as the registry told.
+	// Zero where it did not.
+	PublisherSince    time.Time
+	PublisherReleases int
 }
 
 // A GateCheck is where one check stands on one release, as far as a policy asks.

@@ -97,7 +97,8 @@ func gateReleases(ctx context.Context, tx *sql.Tx, keys []string) ([]store.GateR
 	rows, err := tx.QueryContext(ctx, `
 		SELECT r.id, r.crate_id, c.name, r.version, r.checksum, r.size, r.published_at, r.first_seen_at, r.publisher, r.via, r.yanked,
 			(SELECT count(*) FROM incidents i WHERE i.release_id = r.id),
-			coalesce(p.vcs, 0), coalesce(p.build_script, 0), coalesce(p.trusted, 0), coalesce(p.trusted_known, 0), p.two_factor
+			coalesce(p.vcs, 0), coalesce(p.build_script, 0), coalesce(p.trusted, 0), coalesce(p.trusted_known, 0), p.two_factor,
+			p.since, coalesce(p.releases, 0)
 		FROM crates c JOIN releases r ON r.crate_id = c.id LEFT JOIN publish_facts p ON p.release_id = r.id
 		WHERE lower(c.name) IN (SELECT value FROM json_each($1)) ORDER BY r.id`, document{keys})
 	releases, err := collect(rows, err, scanGateRelease)
@@ -132,7 +133,8 @@ func scanGateRelease(row scanner) (g store.GateRelease, err error) {
 	r := &g.Release
 	err = row.Scan(&r.ID, &r.CrateID, &r.Crate, &r.Version, (*digest)(&r.Checksum), &r.Size, (*instant)(&r.PublishedAt),
 		(*instant)(&r.FirstSeenAt), &r.Publisher, &r.Via, &r.Yanked,
-		&g.Incidents, &g.Facts.VCS, &g.Facts.BuildScript, &g.Facts.Trusted, &g.Facts.TrustedKnown, &g.Facts.TwoFactor)
+		&g.Incidents, &g.Facts.VCS, &g.Facts.BuildScript, &g.Facts.Trusted, &g.Facts.TrustedKnown, &g.Facts.TwoFactor,
+		(*instant)(&g.Facts.PublisherSince), &g.Facts.PublisherReleases)
 	return g, err
 }
 
@@ -156,10 +158,13 @@ func (s *Store) SetPublishFacts(ctx context.Context, release store.ID, facts sto
 
 func putFacts(ctx context.Context, tx *sql.Tx, release store.ID, f store.PublishFacts) error {
 	_, err := tx.ExecContext(ctx, `
-		INSERT INTO publish_facts (release_id, vcs, build_script, trusted, trusted_known, two_factor) VALUES ($1, $2, $3, $4, $5, $6)
+		INSERT INTO publish_facts (release_id, vcs, build_script, trusted, trusted_known, two_factor, since, releases)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 		ON CONFLICT (release_id) DO UPDATE
 		SET vcs = excluded.vcs, build_script = excluded.build_script, trusted = excluded.trusted,
-			trusted_known = excluded.trusted_known, two_factor = excluded.two_factor`,
-		release, f.VCS, f.BuildScript, f.Trusted, f.TrustedKnown, f.TwoFactor)
+			trusted_known = excluded.trusted_known, two_factor = excluded.two_factor,
+			since = excluded.since, releases = excluded.releases`,
+		release, f.VCS, f.BuildScript, f.Trusted, f.TrustedKnown, f.TwoFactor,
+		instant(f.PublisherSince), f.PublisherReleases)
 	return err
 }

@@ -32,7 +32,7 @@ func testCrateState(t *testing.T, db Database) {
 	}
 	second := publish(t, db, publication("Serde", "1.0.1"))
 	twoFactor := true
-	facts := store.PublishFacts{VCS: true, Trusted: true, TrustedKnown: true, TwoFactor: &twoFactor}
+	facts := store.PublishFacts{VCS: true, Trusted: true, TrustedKnown: true, TwoFactor: &twoFactor, PublisherSince: noon.Add(-time.Hour).UTC().Truncate(time.Millisecond), PublisherReleases: 7}
 	if err := db.SetPublishFacts(ctx, second.ID, facts); err != nil {
 		t.Fatal(err)
 	}

@@ -191,7 +191,9 @@ CREATE TABLE publish_facts (
 	build_script  boolean NOT NULL,
 	trusted       boolean NOT NULL,
 	trusted_known boolean NOT NULL,
-	two_factor    boolean
+	two_factor    boolean,
+	since         timestamptz, -- when the publisher had first published the crate
+	releases      bigint  NOT NULL CHECK (releases >= 0) -- and how often before this one
 );
 
 -- The report's, so that a gate reads them without the reports.

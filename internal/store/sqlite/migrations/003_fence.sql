@@ -183,7 +183,9 @@ CREATE TABLE publish_facts (
 	build_script  integer NOT NULL CHECK (build_script IN (0, 1)),
 	trusted       integer NOT NULL CHECK (trusted IN (0, 1)),
 	trusted_known integer NOT NULL CHECK (trusted_known IN (0, 1)),
-	two_factor    integer CHECK (two_factor IN (0, 1))
+	two_factor    integer CHECK (two_factor IN (0, 1)),
+	since         integer, -- when the publisher had first published the crate
+	releases      integer NOT NULL CHECK (releases >= 0) -- and how often before this one
 ) STRICT;
 
 -- The report's, so that a gate reads them without the reports.
