@@ -132,6 +132,33 @@ func BenchmarkAdmit(b *testing.B) {
 	}
 }
 
+// BenchmarkApply brings a decision into the served index, under three policies.
+func BenchmarkApply(b *testing.B) {
+	x := wholeIndex(b, 100, 9_000)
+	f := newFakeStore()
+	name := x.Name(0)
+	f.put(name, day, strings.Split(strings.TrimSuffix(string(x.File(0)), "\n"), "\n")...)
+	set, err := policy.Parse([]byte("[policy.a]\npreset = \"low\"\n[policy.b]\npreset = \"medium\"\n[policy.c]\npreset = \"high\"\n"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	f.baselines = []store.Baseline{{Policy: "a", At: day}, {Policy: "b", At: day}, {Policy: "c", At: day}}
+	g, err := Open(b.Context(), Config{Store: f, Policies: set, Now: func() time.Time { return day }})
+	if err != nil {
+		b.Fatal(err)
+	}
+	entries := readLines(name, x.File(0)).entries
+	for n := 0; b.Loop(); n++ {
+		f.change(store.IndexKey(name), func(s *store.CrateState) {
+			e := &entries[n%len(entries)]
+			s.Rulings = []store.Ruling{{ID: store.ID(n), Policy: "a", Version: e.Vers, Checksum: e.Cksum, Action: policy.ActBlock, At: day}}
+		})
+		if err := g.Apply(b.Context(), store.IndexKey(name)); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 // BenchmarkPack is what the level of compression was chosen by.
 func BenchmarkPack(b *testing.B) {
 	x := wholeIndex(b, 100, 9_000)

@@ -75,11 +75,11 @@ func (g *Gate) events(ctx context.Context) ([]store.GateEvent, error) {
 
 // takeIn takes events in. When it returns an error they come again.
 func (g *Gate) takeIn(ctx context.Context, events []store.GateEvent) error {
-	keys := map[string]bool{}
+	changed := map[string]int64{} // when each crate changed last
 	for _, e := range events {
 		switch e.What {
 		case store.GateCrate:
-			keys[e.Key] = true
+			changed[e.Key] = e.Seq
 		case store.GateToken:
 		case store.GateBaseline:
 			if err := g.readBaselines(ctx); err != nil {
@@ -93,8 +93,8 @@ func (g *Gate) takeIn(ctx context.Context, events []store.GateEvent) error {
 			return nil
 		}
 	}
-	for key := range keys {
-		if err := g.Apply(ctx, key); err != nil {
+	for key, seq := range changed {
+		if err := g.apply(ctx, key, seq); err != nil {
 			return err
 		}
 	}
@@ -102,18 +102,30 @@ func (g *Gate) takeIn(ctx context.Context, events []store.GateEvent) error {
 	return nil
 }
 
-// Apply reads a crate anew and judges it, so that what changed is served when it
-// returns. The error is the store's.
+// Apply reads a crate anew, if anything changed in the store, and judges it: what
+// was changed before is served when it returns. The error is the store's.
 func (g *Gate) Apply(ctx context.Context, key string) error {
-	s, err := g.reread(ctx, key)
+	last, err := g.Store.LastGateEvent(ctx)
+	if err == nil {
+		err = g.apply(ctx, key, last)
+	}
 	if err != nil {
 		return fmt.Errorf("apply change: %w", err)
 	}
-	if s == nil {
+	return nil
+}
+
+// apply has a crate be as it was after an event, or later.
+func (g *Gate) apply(ctx context.Context, key string, event int64) error {
+	if err := g.reread(ctx, key, event); err != nil {
+		return err
+	}
+	e := g.crates.get(key).entry.Load()
+	if e == nil {
 		return nil
 	}
 	for _, r := range g.all() {
-		if r.panes.get(key) != nil || s.entry.Load().state != nil {
+		if e.state != nil || r.panes.get(key) != nil {
 			g.judgeAnew(r, key)
 		}
 	}

@@ -71,7 +71,6 @@ type Gate struct {
 	ready  atomic.Bool
 	heard  atomic.Int64  // when the store last answered, in Unix milliseconds
 	read   int64         // the last event read; only Open and Follow use it
-	round  atomic.Int64  // how many whole readings of the store began
 	sweep  chan struct{} // a wish that every crate with a state be judged anew
 	agenda agenda
 

@@ -184,6 +184,28 @@ func TestApply(t *testing.T) {
 	}
 }
 
+// The event of a change that was applied already costs no reading.
+func TestApplyIsNotRepeated(t *testing.T) {
+	f := newFakeStore()
+	f.put("app", day, line("app", "1.0.0", day.AddDate(-1, 0, 0)))
+	g, _ := open(t, f)
+	f.put("app", day, line("app", "1.0.0", day.AddDate(-1, 0, 0)), line("app", "1.0.1", day))
+	for _, do := range []func(context.Context) error{
+		func(ctx context.Context) error { return g.Apply(ctx, "app") }, g.Follow, func(ctx context.Context) error { return g.Apply(ctx, "app") },
+	} {
+		if err := do(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if f.reads != 1 {
+			t.Fatalf("read %d times, want once", f.reads)
+		}
+	}
+	f.put("app", day, line("app", "1.0.0", day.AddDate(-1, 0, 0)))
+	if err := g.Follow(t.Context()); err != nil || f.reads != 2 {
+		t.Fatalf("read %d times, %v, want twice", f.reads, err)
+	}
+}
+
 // Without word from the store what was allowed stays, and nothing is newly so.
 func TestBlind(t *testing.T) {
 	f := newFakeStore()
@@ -399,7 +421,7 @@ func TestLateLine(t *testing.T) {
 	old := day.AddDate(-1, 0, 0)
 	for name, read := range map[string]func(g *Gate) error{
 		"all": func(g *Gate) error { return g.load(t.Context()) },
-		"one": func(g *Gate) error { return g.Apply(t.Context(), "app") },
+		"one": func(g *Gate) error { return g.apply(t.Context(), "app", 99) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFakeStore()

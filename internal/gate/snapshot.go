@@ -19,9 +19,9 @@ import (
 type slot struct {
 	entry atomic.Pointer[entry] // nil for a crate that is waited for
 
-	mu     sync.Mutex    // held while an entry is read from the store and put in place
-	next   chan struct{} // closed when another entry comes; nil while nobody waits
-	loaded int64         // in which whole reading the entry was last read by itself
+	mu   sync.Mutex    // held while an entry is read from the store and put in place
+	next chan struct{} // closed when another entry comes; nil while nobody waits
+	asOf int64         // the entry was read after this event
 }
 
 // An entry is what is known of a crate at one time.
@@ -122,7 +122,6 @@ func (s *slot) after(e *entry) <-chan struct{} {
 // a line that has a record is never taken for one that has none, which would be
 // believed as old as it says.
 func (g *Gate) load(ctx context.Context) error {
-	round := g.round.Add(1)
 	last, err := g.Store.LastGateEvent(ctx)
 	if err != nil {
 		return fmt.Errorf("read events: %w", err)
@@ -141,7 +140,7 @@ func (g *Gate) load(ctx context.Context) error {
 		return fmt.Errorf("read crate states: %w", err)
 	}
 	for key, e := range files {
-		g.install(key, e, round)
+		g.install(key, e, last)
 	}
 	if err := g.readBaselines(ctx); err != nil {
 		return err
@@ -166,35 +165,40 @@ func (g *Gate) readFiles(ctx context.Context) (map[string]*entry, error) {
 	return files, err
 }
 
-// install puts an entry of a whole reading in place, unless it brings nothing new
-// or the crate was read by itself since that reading began.
-func (g *Gate) install(key string, e *entry, round int64) {
+// install puts an entry that was read after an event in place, unless one that is
+// there was read after a later one.
+func (g *Gate) install(key string, e *entry, asOf int64) {
 	s := g.crates.put(key, &slot{})
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.loaded != round {
+	if s.asOf <= asOf {
+		s.asOf = asOf
 		s.bring(e)
 	}
 }
 
-// reread reads one crate from the store. Readings of a crate come one after the
-// other, so that the entry in place is never older than the last reading.
-func (g *Gate) reread(ctx context.Context, key string) (*slot, error) {
+// reread reads one crate from the store, unless that was done after the last of
+// the events that the store has. Readings of a crate come one after the other, so
+// that the entry in place is never older than the last reading.
+func (g *Gate) reread(ctx context.Context, key string, last int64) error {
 	s := g.crates.put(key, &slot{})
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.loaded = g.round.Load()
+	if s.asOf >= last {
+		return nil
+	}
 	file, _, err := g.Store.IndexFile(ctx, key) // before the state: see load
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		return nil, nil
+		return nil
 	case err != nil:
-		return nil, fmt.Errorf("read index file of %q: %w", key, err)
+		return fmt.Errorf("read index file of %q: %w", key, err)
 	}
 	state, err := g.Store.CrateState(ctx, key)
 	if err != nil {
-		return nil, fmt.Errorf("read state of %q: %w", key, err)
+		return fmt.Errorf("read state of %q: %w", key, err)
 	}
+	s.asOf = last
 	s.bring(newEntry(file, &state))
-	return s, nil
+	return nil
 }
