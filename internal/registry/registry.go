@@ -7,8 +7,9 @@
 //
 // What is let through is the gate's to say, on every request; this package asks
 // it, and words what cargo prints. It reads https://doc.rust-lang.org/cargo/reference/registry-index.html
-// strictly, and answers in the statuses that every cargo understands alike: 200,
-// 304, 401, 403, 404, and 503 for trouble of our own.
+// strictly, and answers in statuses that every cargo understands alike: 200, 302,
+// 304, 401, 403, 404 (400 and 405 for what no cargo sends), and 503 for trouble of
+// our own.
 package registry
 
 import (
