@@ -30,7 +30,7 @@ type room struct {
 }
 
 var (
-	formats  = []string{"crate", "gitobj", "index", "lockfile", "rustsrc"}
+	formats  = []string{"crate", "gitobj", "index", "lockfile", "nearest", "rustsrc"}
 	domain   = []string{"check", "checks", "policy", "review", "depgraph"}
 	verbs    = []string{"intake", "mirror", "runner", "runs", "gate", "ruling"}
 	adapters = []string{"upstream", "gitsource", "advisory", "sandbox", "remote", "notify", "blob", "ledger"}
@@ -50,6 +50,8 @@ func house() map[string]room {
 		"rustsrc":  {pure: true, why: "a format knows only formats below it"},
 		"index":    {may: []string{"crate"}, pure: true, why: "a format knows only formats below it"},
 		"lockfile": {may: []string{"crate"}, pure: true, why: "a format knows only formats below it"},
+
+		"nearest": {pure: true, why: "guesses names, whatever they name"},
 
 		"check":  {may: formats, pure: true, why: "the contract of checks speaks of formats alone"},
 		"checks": {may: join(formats, []string{"check"}), pure: true, why: "a check reaches the world through its Subject alone"},

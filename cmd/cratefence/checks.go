@@ -7,6 +7,7 @@ import (
 
 	"github.com/cratefence/cratefence/internal/check"
 	_ "github.com/cratefence/cratefence/internal/checks" // registers the built-in checks
+	"github.com/cratefence/cratefence/internal/nearest"
 )
 
 // checksCmd is `cratefence checks`.
@@ -67,7 +68,7 @@ func unknownCheck(name string) error {
 	for _, k := range check.All() {
 		names = append(names, k.Name)
 	}
-	if near := nearest(name, names); near != "" {
+	if near := nearest.Of(name, names); near != "" {
 		return fmt.Errorf("no check is named %q; did you mean %q?", name, near)
 	}
 	return fmt.Errorf("no check is named %q; there are %s", name, strings.Join(names, ", "))

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/pelletier/go-toml/v2"
+
+	"github.com/cratefence/cratefence/internal/nearest"
 )
 
 //go:embed config.go
@@ -239,7 +241,7 @@ func explainTOML(err error) error {
 		first := unknown.Errors[0]
 		row, _ := first.Position()
 		key := strings.Join(first.Key(), ".")
-		if near := nearest(key, configKeys()); near != "" {
+		if near := nearest.Of(key, configKeys()); near != "" {
 			return fmt.Errorf("line %d: unknown key %q; did you mean %q?", row, key, near)
 		}
 		return fmt.Errorf("line %d: unknown key %q; 'cratefence serve --help' lists the keys", row, key)

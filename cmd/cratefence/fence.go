@@ -212,12 +212,11 @@ func (f *fence) taken(ctx context.Context, r store.Release) {
 
 // seen has versions taken in that were not known before.
 func (f *fence) seen(ctx context.Context, sights []mirror.Sight) error {
+	var errs []error
 	for _, s := range sights {
-		if err := f.intake.Want(ctx, s.Name, s.Version, s.Checksum, store.PriorityFresh); err != nil {
-			return err
-		}
+		errs = append(errs, f.intake.Want(ctx, s.Name, s.Version, s.Checksum, store.PriorityFresh))
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // otherBytes is told when upstream sends other bytes than the release's.

@@ -145,42 +145,6 @@ func configKeys() []string {
 	return keys
 }
 
-// nearest returns the candidate that is fewest edits from s, or "" when none is
-// near enough to be meant.
-func nearest(s string, candidates []string) string {
-	best, bestDistance := "", len(s)/2+1
-	for _, c := range candidates {
-		if strings.Contains(s, ".") && !strings.Contains(c, ".") {
-			continue // a key is not meant by a table's name
-		}
-		if d := editDistance(s, c); d < bestDistance {
-			best, bestDistance = c, d
-		}
-	}
-	return best
-}
-
-// editDistance is Levenshtein's, in bytes.
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j+1]+1, row[j]+1)
-		}
-	}
-	return row[len(b)]
-}
-
 // manualText is the manual for a terminal.
 func manualText() string {
 	var b strings.Builder

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/cratefence/cratefence/internal/check"
+	"github.com/cratefence/cratefence/internal/nearest"
 	"github.com/cratefence/cratefence/internal/policy"
 )
 
@@ -149,7 +150,7 @@ func unknownPolicy(name string, list []*policy.Policy) error {
 	for i, p := range list {
 		names[i] = p.Name
 	}
-	if near := nearest(name, names); near != "" {
+	if near := nearest.Of(name, names); near != "" {
 		return fmt.Errorf("no policy is named %q; did you mean %q?", name, near)
 	}
 	return fmt.Errorf("no policy is named %q; there are %s", name, strings.Join(names, ", "))
