@@ -140,6 +140,8 @@ func (d *Desk) Except(ctx context.Context, w Waiver, actor string) (store.Except
 	switch {
 	case !ruleName(w.Rule):
 		return store.Exception{}, invalid("rule %q: want the rule as the decision names it, such as cool-off", w.Rule)
+	case !policy.Exceptable(w.Rule):
+		return store.Exception{}, invalid("no exception is for the rule %q", w.Rule)
 	case !w.Expires.After(now):
 		return store.Exception{}, invalid("it would end in the past, at %s", w.Expires.UTC().Format(time.RFC3339))
 	case w.Expires.After(now.Add(MaxTerm)):

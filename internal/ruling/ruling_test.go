@@ -280,6 +280,7 @@ func TestExceptionTerms(t *testing.T) {
 		{"the longest", "check/provenance", noon.Add(MaxTerm), noon.Add(MaxTerm)},
 		{"longer", "cool-off", noon.Add(MaxTerm + time.Second), time.Time{}},
 		{"over already", "cool-off", noon, time.Time{}},
+		{"a rule that nothing lifts", policy.RuleOtherBytes, noon.Add(time.Hour), time.Time{}},
 		{"no rule", "", noon.Add(time.Hour), time.Time{}},
 		{"a rule that is none", "cool\x00off", noon.Add(time.Hour), time.Time{}},
 	}

@@ -39,7 +39,7 @@ type docket struct {
 	Asked    []askedLine
 	Past     []decidedLine
 	Fetched  []fetchLine // for those who may know
-	Rules    []string    // that keep it back: an exception names one of them
+	Rules    []string    // that keep it back, and that an exception can lift
 	Reader   reader
 	Open     bool // the form to decide is unfolded
 }
@@ -75,7 +75,7 @@ func (s *site) fillDocket(r *http.Request, d *docket) error {
 	ctx, c := r.Context(), s.clock()
 	d.Key, d.Reader = "d-"+d.Policy+"-"+d.Crate+"-"+d.Version, readerOf(r)
 	for _, why := range d.Card.Reasons {
-		if why.Mark != verdictMarks[policy.Allow] && !slices.Contains(d.Rules, why.Rule) {
+		if why.Mark != verdictMarks[policy.Allow] && policy.Exceptable(why.Rule) && !slices.Contains(d.Rules, why.Rule) {
 			d.Rules = append(d.Rules, why.Rule)
 		}
 	}

@@ -236,6 +236,25 @@ func TestFormsAreForThoseWhoMay(t *testing.T) {
 	}
 }
 
+// The form for exceptions names the rules that one can lift, and is not there
+// where there are none.
+func TestRulesToLift(t *testing.T) {
+	h, _ := serveFenced()
+	tests := []struct {
+		path string
+		want []string
+	}{
+		{"/r/c0de1", []string{"yank-wave", "cool-off", "young-dependency"}},
+		{"/r/c0de4", nil}, // a check that has not finished is waited for
+		{"/r/c0de3", nil}, // what lets it through needs no lifting
+	}
+	for _, tt := range tests {
+		if diff := cmp.Diff(tt.want, parsed(t, as(h, "alices", "GET", tt.path, nil)).Texts("option")); diff != "" {
+			t.Errorf("GET %s offers (-want +got):\n%s", tt.path, diff)
+		}
+	}
+}
+
 // Who fetched what is for those alone who may know.
 func TestWhoFetchedIt(t *testing.T) {
 	h, _ := serveFenced()
