@@ -180,9 +180,11 @@ func (g *Gate) sweepAll(ctx context.Context) error {
 		return err
 	}
 	for _, r := range g.all() {
-		keys := g.crates.keys(func(s *slot) bool {
-			e := s.entry.Load()
-			return e != nil && (e.state != nil || g.records.any(place{r.Name, e.key}))
+		var keys []string
+		g.crates.each(func(key string, s *slot) {
+			if e := s.entry.Load(); e != nil && (e.state != nil || g.records.any(place{r.Name, key})) {
+				keys = append(keys, key)
+			}
 		})
 		for _, key := range keys {
 			if ctx.Err() != nil {

@@ -147,8 +147,14 @@ type Health struct {
 // Health tells how the gate fares, for metrics, logs and pages.
 func (g *Gate) Health() Health {
 	waiting, lost := g.records.count()
+	crates := 0
+	g.crates.each(func(_ string, s *slot) {
+		if s.entry.Load() != nil {
+			crates++
+		}
+	})
 	return Health{
-		Crates:     len(g.crates.keys(func(s *slot) bool { return s.entry.Load() != nil })),
+		Crates:     crates,
 		Heard:      time.UnixMilli(g.heard.Load()).UTC(),
 		Blind:      !g.blind(g.Now()).IsZero(),
 		Unrecorded: waiting,

@@ -47,19 +47,14 @@ func (s *shelf[T]) put(key string, t *T) *T {
 	return t
 }
 
-// keys returns the keys of those that pick wants. It calls pick under the lock of
-// a part, so pick is quick.
-func (s *shelf[T]) keys(pick func(*T) bool) []string {
-	var keys []string
+// each calls do for everything, under the lock of a part: do is quick.
+func (s *shelf[T]) each(do func(key string, t *T)) {
 	for i := range s.parts {
 		p := &s.parts[i]
 		p.RLock()
 		for key, t := range p.byKey {
-			if pick(t) {
-				keys = append(keys, key)
-			}
+			do(key, t)
 		}
 		p.RUnlock()
 	}
-	return keys
 }
