@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -70,6 +71,7 @@ type problemPage struct {
 	Text    string
 	ID      string // of a failed request, as in the log
 	Back    string // where the reader came from; "" when not known
+	SignIn  string // the address, where that would help
 	Typed   string // what they had typed, so that it is not lost
 	Stands  *rulingLine
 }
@@ -122,6 +124,9 @@ func (s *site) problem(r *http.Request, status int, err error) problemPage {
 	}
 	if r.Method == http.MethodPost {
 		page.Back, page.Typed = backOf(r), clip(r.PostFormValue("reason"), maxMessage)
+	}
+	if status == http.StatusUnauthorized {
+		page.SignIn = "/signin?" + url.Values{"back": {cmp.Or(page.Back, r.URL.Path)}}.Encode()
 	}
 	if status == http.StatusConflict {
 		page.Stands = s.stands(r)

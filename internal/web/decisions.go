@@ -3,11 +3,13 @@ package web
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
 
+	"github.com/cratefence/cratefence/internal/auth"
 	"github.com/cratefence/cratefence/internal/policy"
 	"github.com/cratefence/cratefence/internal/store"
 )
@@ -156,10 +158,12 @@ func (s *site) decisionRow(record store.DecisionRecord) decisionRow {
 // that the reader may use.
 func (s *site) policyOf(r *http.Request) (string, error) {
 	name := r.URL.Query().Get("policy")
-	if name == "" {
-		if all := s.policies(r); len(all) > 0 {
-			return all[0], nil
-		}
+	all := s.policies(r)
+	switch {
+	case name == "" && len(all) > 0:
+		return all[0], nil
+	case len(all) == 0 && readerOf(r).Token == "":
+		return "", fmt.Errorf("%w: no policy is open to everybody", auth.ErrUnauthenticated)
 	}
 	return name, s.mayUse(r, name)
 }

@@ -114,7 +114,11 @@ func TestPoliciesOfOthersAreNotSeen(t *testing.T) {
 	if secret.Policy != "secret" {
 		t.Fatal("the fixture changed")
 	}
-	for _, path := range []string{"/r/" + secret.Code, "/decisions?policy=secret", "/queue?policy=secret", "/exceptions?policy=secret", "/decisions?policy=none", "/policy/secret", "/policy/none"} {
+	// Who comes by a link of cargo's is asked for a token: the link is not guessed.
+	if w := as(h, "", "GET", "/r/"+secret.Code, nil); w.Code != 401 || parsed(t, w).Attr("main a", "href") != "/signin?back=%2Fr%2F"+secret.Code || strings.Contains(w.Body.String(), "never-came") {
+		t.Errorf("GET of its decision = %d: %s", w.Code, parsed(t, w).Text("main"))
+	}
+	for _, path := range []string{"/decisions?policy=secret", "/queue?policy=secret", "/exceptions?policy=secret", "/decisions?policy=none", "/policy/secret", "/policy/none"} {
 		if w := as(h, "", "GET", path, nil); w.Code != 404 {
 			t.Errorf("GET %s = %d, want 404", path, w.Code)
 		}
@@ -130,6 +134,31 @@ func TestPoliciesOfOthersAreNotSeen(t *testing.T) {
 	ask := url.Values{"policy": {"secret"}, "crate": {"never-came"}, "version": {"2.0.0"}, "reason": {"please"}}
 	if w := as(h, "", "POST", "/reviews", ask); w.Code != 404 || len(f.requests) != 2 {
 		t.Errorf("a review under it = %d", w.Code)
+	}
+}
+
+// Where no policy is open to everybody, pages ask for a token.
+func TestNoPolicyForEverybody(t *testing.T) {
+	catalogue, f := fenced()
+	h := serveWith(catalogue, func(c *Config) {
+		c.Fence = f.fence(catalogue)
+		c.Fence.Allowed = func(token string) []string {
+			if token == "alice" {
+				return []string{"default"}
+			}
+			return nil
+		}
+	})
+	for path, want := range map[string]int{"/decisions": 401, "/queue": 401, "/exceptions": 401, "/policy": 200, "/": 200, "/crates/arrayview": 200, "/crates/arrayview/fence": 200} {
+		if w := as(h, "", "GET", path, nil); w.Code != want || strings.Contains(w.Body.String(), "yanked within a day") {
+			t.Errorf("GET %s by nobody = %d, want %d and nothing told", path, w.Code, want)
+		}
+		if w := as(h, "alices", "GET", path, nil); w.Code != 200 {
+			t.Errorf("GET %s by somebody who may = %d", path, w.Code)
+		}
+	}
+	if w := as(h, "cis", "GET", "/decisions", nil); w.Code != 404 {
+		t.Errorf("GET by a token that may use none = %d", w.Code)
 	}
 }
 
