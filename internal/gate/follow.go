@@ -134,7 +134,7 @@ func (g *Gate) apply(ctx context.Context, key string, event int64) error {
 
 // judgeAnew makes a crate's view if the one that is there does not stand.
 func (g *Gate) judgeAnew(r *regime, key string) {
-	if _, err := g.look(r, key, g.Now()); err != nil && !errors.Is(err, ErrUnknown) {
+	if _, err := g.look(r, key); err != nil && !errors.Is(err, ErrUnknown) {
 		g.Log.Error("nothing of a crate is served", "crate", key, "error", err)
 	}
 }
@@ -152,7 +152,7 @@ func (g *Gate) keepUp(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-g.sweep:
-			if err = g.sweepAll(ctx); err != nil {
+			if err = g.sweepAll(ctx); err != nil && ctx.Err() == nil {
 				g.askSweep()
 				<-clock.C
 			}

@@ -30,7 +30,7 @@ type view struct {
 	entry  *entry
 	leans  map[*slot]*entry
 	blind  time.Time
-	made   time.Time   // a clock that is set back makes another view
+	made   time.Time   // by the wall's clock: one that is set back makes another view
 	until  time.Time   // when time alone may change it; zero is never
 	notes  []GuardNote // of the yank guard
 	bad    int         // lines that are left out
@@ -60,13 +60,12 @@ func (g *Gate) Index(policy, key string) (Served, error) {
 	if err != nil {
 		return Served{}, fmt.Errorf("serve %q: %w", key, err)
 	}
-	now := g.Now()
 	if p := r.panes.get(key); p != nil {
-		if v := p.view.Load(); v.stands(g, now) {
+		if v := p.view.Load(); v.stands(g, g.Now()) {
 			return v.served, nil
 		}
 	}
-	v, err := g.look(r, key, now)
+	v, err := g.look(r, key)
 	if err != nil {
 		return Served{}, err
 	}
@@ -74,7 +73,7 @@ func (g *Gate) Index(policy, key string) (Served, error) {
 }
 
 // look returns a view that stands, and makes it if need be.
-func (g *Gate) look(r *regime, key string, now time.Time) (*view, error) {
+func (g *Gate) look(r *regime, key string) (*view, error) {
 	s := g.crates.get(key)
 	if s == nil || s.entry.Load() == nil {
 		return nil, fmt.Errorf("serve %q: %w", key, ErrUnknown)
@@ -82,6 +81,7 @@ func (g *Gate) look(r *regime, key string, now time.Time) (*view, error) {
 	p := r.panes.put(s.entry.Load().key, &pane{})
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	now := g.Now() // not before: another may have made one meanwhile
 	old := p.view.Load()
 	if old.stands(g, now) {
 		return old, nil
@@ -117,7 +117,7 @@ func (g *Gate) makeView(r *regime, s *slot, now time.Time) (*view, error) {
 	if len(q.leans) == 0 {
 		q.leans = nil // as of most crates, of which there are many
 	}
-	return &view{slot: s, entry: e, leans: q.leans, blind: q.blind, made: now, until: q.until, notes: j.notes, bad: j.l.bad, served: served}, nil
+	return &view{slot: s, entry: e, leans: q.leans, blind: q.blind, made: now.Round(0), until: q.until, notes: j.notes, bad: j.l.bad, served: served}, nil
 }
 
 // announce logs what an operator has to know of a new view: yanks that are kept
