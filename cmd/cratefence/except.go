@@ -117,7 +117,7 @@ func withDesk(ctx context.Context, cli *cli, do func(*ruling.Desk, database) err
 	if err != nil {
 		return err
 	}
-	policies, err := openPolicies(cfg.Fence.Policies)
+	policies, err := openPolicies(cfg.Fence.Policies, cfg.Fence.checkAccess)
 	if err != nil {
 		return err
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/cratefence/cratefence/internal/gate"
 	"github.com/cratefence/cratefence/internal/intake"
 	"github.com/cratefence/cratefence/internal/mirror"
+	"github.com/cratefence/cratefence/internal/policy"
 	"github.com/cratefence/cratefence/internal/registry"
 	"github.com/cratefence/cratefence/internal/ruling"
 	"github.com/cratefence/cratefence/internal/store"
@@ -62,14 +63,11 @@ type fence struct {
 // run yet.
 func newFence(ctx context.Context, cfg Config, s *service, in *intake.Intake, client *upstream.Client, blobs *blob.Folder) (*fence, error) {
 	f := &fence{cfg: cfg, log: s.log, db: s.db, intake: in}
-	policies, err := openPolicies(cfg.Fence.Policies)
+	policies, err := openPolicies(cfg.Fence.Policies, cfg.Fence.checkAccess)
 	if err != nil {
 		return nil, err
 	}
 	f.policies = policies
-	if err := f.checkAccess(); err != nil {
-		return nil, err
-	}
 	var known gate.Advisories
 	if cfg.Fence.Advisories != "" {
 		if f.advisories, err = openAdvisories(ctx, cfg.Fence.Advisories, s.log); err != nil {
@@ -123,11 +121,11 @@ func newDesk(cfg Config, db database, policies ruling.Policies) *ruling.Desk {
 	return &ruling.Desk{Store: db, Releases: db, Lines: db, Policies: policies, People: people, Now: time.Now}
 }
 
-// checkAccess refuses a configuration that names a policy which is not there: who
-// was meant to use it would be turned away without a word.
-func (f *fence) checkAccess() error {
+// checkAccess refuses policies among which one is missing that the configuration
+// names: who was meant to use it would be turned away without a word.
+func (c FenceConfig) checkAccess(set *policy.Set) error {
 	var names []string
-	for _, p := range f.policies.set.Policies() {
+	for _, p := range set.Policies() {
 		names = append(names, p.Name)
 	}
 	missing := func(key string, policies []string) error {
@@ -138,8 +136,8 @@ func (f *fence) checkAccess() error {
 		}
 		return nil
 	}
-	errs := []error{missing("fence.anonymous", f.cfg.Fence.Anonymous)}
-	for token, policies := range f.cfg.Fence.Tokens {
+	errs := []error{missing("fence.anonymous", c.Anonymous)}
+	for token, policies := range c.Tokens {
 		errs = append(errs, missing("fence.tokens."+token, policies))
 	}
 	return errors.Join(errs...)

@@ -119,6 +119,32 @@ func TestFenceAfterAnImport(t *testing.T) {
 	}
 }
 
+// A policies' file with a mistake is not taken; the next good one is.
+func TestFencePoliciesChange(t *testing.T) {
+	f := newFenced(t, medium, "")
+	f.publish("foo", "1.0.1", old)
+	f.publish("foo", "1.0.2", minutes)
+	f.start()
+	refused := func() bool {
+		_, metrics, _ := f.get("/metrics")
+		return strings.Contains(metrics, "cratefence_policies_refused 1")
+	}
+	for name, text := range map[string]string{
+		"a mistake":                    "[policy.default]\npreset = \"none\"\n",
+		"the policy in use is missing": "[policy.other]\npreset = \"low\"\n",
+	} {
+		f.write("policies.toml", text)
+		eventually(t, name+" is noticed", refused)
+		if !f.yanked("default", "foo")["1.0.2"] {
+			t.Errorf("%s: the policy before is not in force", name)
+		}
+		f.write("policies.toml", strings.ReplaceAll(medium, "BASELINE", yesterday().Format("2006-01-02")))
+		eventually(t, "the file is put right", func() bool { return !refused() })
+	}
+	f.write("policies.toml", "[policy.default]\npreset = \"low\"\nmode = \"observe\"\nbaseline = "+yesterday().Format("2006-01-02")+"\n")
+	eventually(t, "another policy is in force", func() bool { return !f.yanked("default", "foo")["1.0.2"] })
+}
+
 // The demo's replay ends as its words say.
 func TestDemoReplay(t *testing.T) {
 	t.Parallel()

@@ -47,6 +47,32 @@ func newMetrics(db database) *metrics {
 	return m
 }
 
+// watch adds what the fence tells of itself.
+func (m *metrics) watch(f *fence) {
+	gauge := func(name, help string, read func() float64) {
+		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, read))
+	}
+	gauge("cratefence_gate_crates", "Crates whose index files the gate holds.", func() float64 { return float64(f.gate.Health().Crates) })
+	gauge("cratefence_gate_heard_seconds", "How long ago the gate last heard from its database.",
+		func() float64 { return time.Since(f.gate.Health().Heard).Seconds() })
+	gauge("cratefence_gate_blind", "1 while that is longer ago than fence.max_stale, and nothing is newly allowed.",
+		func() float64 {
+			if f.gate.Health().Blind {
+				return 1
+			}
+			return 0
+		})
+	gauge("cratefence_gate_unrecorded_decisions", "Decisions in force that are not recorded yet.", func() float64 { return float64(f.gate.Health().Unrecorded) })
+	gauge("cratefence_gate_lost_decisions", "Decisions that were never recorded, for want of room.", func() float64 { return float64(f.gate.Health().Lost) })
+	gauge("cratefence_policies_refused", "1 while the policies' file has a mistake, and those before stay in force.", func() float64 {
+		if f.policies.refused.Load() {
+			return 1
+		}
+		return 0
+	})
+	gauge("cratefence_fetches_dropped", "Downloads that were not recorded, for want of room.", func() float64 { return float64(f.fetches.Dropped()) })
+}
+
 // observe is told of every executed run.
 func (m *metrics) observe(name string, conclusion check.Conclusion, took time.Duration) {
 	m.runs.WithLabelValues(name, string(conclusion)).Inc()

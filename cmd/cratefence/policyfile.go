@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"os"
+	"sync/atomic"
 
 	"github.com/cratefence/cratefence/internal/policy"
 )
@@ -13,16 +14,19 @@ const maxPolicies = 1 << 20
 
 // A policyFile is where the policies stand; "" is the preset that needs none.
 type policyFile struct {
-	path string
-	set  *policy.Set
-	read [sha256.Size]byte // of the text that was read last, taken or not
-	gone bool              // it could not be read the last time
+	path   string
+	accept func(*policy.Set) error // refuses a set that this service cannot use
+	set    *policy.Set
+	read   [sha256.Size]byte // of the text that was read last, taken or not
+	gone   bool              // it could not be read the last time
+	// refused: the file as it is now is not in force.
+	refused atomic.Bool
 }
 
-func openPolicies(path string) (*policyFile, error) {
-	f := &policyFile{path: path, set: policy.Default()}
+func openPolicies(path string, accept func(*policy.Set) error) (*policyFile, error) {
+	f := &policyFile{path: path, set: policy.Default(), accept: accept}
 	if path == "" {
-		return f, nil
+		return f, accept(f.set)
 	}
 	_, _, err := f.reload()
 	return f, err
@@ -37,6 +41,9 @@ func (f *policyFile) reload() (set *policy.Set, changed bool, err error) {
 	data, err := readBounded(f.path, maxPolicies)
 	known := f.gone
 	f.gone = err != nil
+	if err != nil {
+		f.refused.Store(true)
+	}
 	switch {
 	case err != nil && known:
 		return f.set, false, nil
@@ -44,11 +51,15 @@ func (f *policyFile) reload() (set *policy.Set, changed bool, err error) {
 		return nil, false, fmt.Errorf("read policies: %w", err)
 	}
 	sum := sha256.Sum256(data)
-	if sum == f.read {
+	if sum == f.read && !known {
 		return f.set, false, nil
 	}
 	f.read = sum
 	set, err = policy.Parse(data)
+	if err == nil {
+		err = f.accept(set)
+	}
+	f.refused.Store(err != nil)
 	if err != nil {
 		return nil, false, fmt.Errorf("read policies %q: %w", f.path, err)
 	}

@@ -121,6 +121,7 @@ func (s *service) assemble(ctx context.Context, cfg Config) (parts, error) {
 	if err != nil {
 		return parts{}, err
 	}
+	m.watch(fence)
 	return parts{
 		fence:   fence,
 		handler: s.routes(cfg, in, checkRuns, fence, secrets, m),

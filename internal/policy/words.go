@@ -43,10 +43,6 @@ func Words(d Decision, n Notice) string {
 // opening says what became of the release.
 func opening(d Decision, n Notice) string {
 	release := releaseText(n)
-	until := ""
-	if end := d.Until(); !end.IsZero() {
-		until = " until " + formatTime(ceilMinute(end))
-	}
 	switch {
 	case d.State == Revoked:
 		return "cratefence has withdrawn " + release
@@ -55,8 +51,26 @@ func opening(d Decision, n Notice) string {
 	case d.Pending:
 		return "cratefence holds " + release
 	default:
-		return "cratefence holds " + release + until
+		return "cratefence holds " + release + untilWords(d)
 	}
+}
+
+// untilWords says when a hold ends; of one that something without an end shares,
+// when it cannot have ended yet.
+func untilWords(d Decision) string {
+	if end := d.Until(); !end.IsZero() {
+		return " until " + formatTime(ceilMinute(end))
+	}
+	var latest time.Time
+	for _, r := range d.Reasons {
+		if r.Verdict != Allow && r.Until.After(latest) {
+			latest = r.Until
+		}
+	}
+	if latest.IsZero() {
+		return ""
+	}
+	return " until " + formatTime(ceilMinute(latest)) + " at least"
 }
 
 // because gives as many reasons as fit, the heaviest first.

@@ -88,7 +88,7 @@ func TestWords(t *testing.T) {
 				ev.YanksAround, ev.Silence = 0, 2*year
 				ev.LostVCS, ev.LostTrust, ev.NewBuildScript = true, true, true
 			},
-			want: "cratefence holds arrayref 0.3.10: provenance concluded inconclusive; published 9 minutes ago (cool-off 14d); adds its first dependency, proc-macro1, which is 6 hours old; adds dependencies to a crate that had none; records no commit any more, as the version before did; was not published by trusted publishing, as the version before was; adds a build script; is the first version after more than a year of silence; check archive has not finished; and 1 more. Ask for a review: https://fence.example/r/8f3k",
+			want: "cratefence holds arrayref 0.3.10 until 2026-09-19 06:31 UTC at least: provenance concluded inconclusive; published 9 minutes ago (cool-off 14d); adds its first dependency, proc-macro1, which is 6 hours old; adds dependencies to a crate that had none; records no commit any more, as the version before did; was not published by trusted publishing, as the version before was; adds a build script; is the first version after more than a year of silence; and 2 more. Ask for a review: https://fence.example/r/8f3k",
 		},
 	}
 	for _, tt := range tests {
