@@ -75,7 +75,7 @@ func (c *importCmd) Run(ctx context.Context, t *terminal, cli *cli) error {
 
 // policies are the names of those whose baseline is recorded.
 func (c *importCmd) policies(cfg Config) ([]string, error) {
-	file, err := openPolicies(cfg.Fence.Policies)
+	file, err := openPolicies(cfg.Fence.Policies, cfg.Fence.checkAccess)
 	if err != nil {
 		return nil, err
 	}
