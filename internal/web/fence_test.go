@@ -296,10 +296,18 @@ func TestWhoFetchedIt(t *testing.T) {
 }
 
 func TestYankThatIsKeptBack(t *testing.T) {
-	h, _ := serveFenced()
+	h, f := serveFenced()
 	if got := parsed(t, as(h, "", "GET", "/crates/arrayview/versions", nil)).Texts(".tag"); !slices.Contains(got, "yanked upstream, not passed on") {
 		t.Errorf("tags %q", got)
 	}
+	if doc := parsed(t, as(h, "alices", "GET", "/crates/arrayview/0.3.9/fence", nil)); !doc.Has("input[value=honour]") {
+		t.Errorf("nobody can honour it: %s", doc.Text("main"))
+	}
+	f.views["default/arrayview"].Versions[1].Guard.Kept = false
+	if doc := parsed(t, as(h, "alices", "GET", "/crates/arrayview/0.3.9/fence", nil)); doc.Has("input[value=honour]") {
+		t.Error("a yank that is passed on can be honoured")
+	}
+	f.views["default/arrayview"].Versions[1].Guard.Kept = true
 	if got := parsed(t, as(h, "", "GET", "/crates/arrayview/0.3.9", nil)).Text(".fence"); !strings.Contains(got, "yanked upstream together with other versions; not passed on until 2026-11-23 12:10 UTC") {
 		t.Errorf("the card says %q", got)
 	}

@@ -69,7 +69,7 @@ type lineCase struct {
 	Accepted       string
 	Offered        string
 	Digest         string // of the offered line, as the form sends it back
-	Yanked         bool   // and its yank may be honoured
+	Yanked         bool   // upstream, and that is not passed on
 	Reader         reader
 }
 
@@ -87,7 +87,7 @@ func (s *site) lineCase(r *http.Request, name, version, back string) (lineCase, 
 		return line, nil
 	}
 	record := records[i]
-	line.Yanked = record.Yanked && !record.YankedAt.IsZero() && record.HonouredAt.Before(record.YankedAt)
+	line.Yanked = record.Yanked && s.keepsYankBack(r, name, version)
 	switch record.Trouble {
 	case policy.LineChanged:
 		line.Trouble = "Upstream changed what this version depends on. The line from before is served until somebody accepts the new one."
@@ -100,6 +100,14 @@ func (s *site) lineCase(r *http.Request, name, version, back string) (lineCase, 
 		line.Trouble = "Upstream's index has this version no more. Nothing of it is served."
 	}
 	return line, nil
+}
+
+// keepsYankBack reports whether a policy does not pass a yank on.
+func (s *site) keepsYankBack(r *http.Request, name, version string) bool {
+	return slices.ContainsFunc(s.policies(r), func(policyName string) bool {
+		_, v, ok := s.version(policyName, name, version)
+		return ok && v.Guard != nil && v.Guard.Kept
+	})
 }
 
 // acceptedLine returns the line of a version that is served; "" when it cannot
