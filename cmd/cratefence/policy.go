@@ -97,7 +97,7 @@ func (c *policyShowCmd) Run(t *terminal, cli *cli) error {
 	if err != nil {
 		return err
 	}
-	file, err := openPolicies(cfg.Fence.Policies)
+	file, err := openPolicies(cfg.Fence.Policies, cfg.Fence.checkAccess)
 	if err != nil {
 		return err
 	}
