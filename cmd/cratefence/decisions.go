@@ -8,7 +8,6 @@ import (
 
 	"github.com/cratefence/cratefence/internal/api"
 	"github.com/cratefence/cratefence/internal/policy"
-	"github.com/cratefence/cratefence/internal/ruling"
 	"github.com/cratefence/cratefence/internal/store"
 )
 
@@ -46,11 +45,7 @@ var stateLook = map[policy.State]struct{ sign, colour string }{
 func (c *decisionsCmd) Run(ctx context.Context, t *terminal, cli *cli) error {
 	q := store.DecisionQuery{Policy: c.Policy, Verdict: policy.Verdict(c.Verdict), State: policy.State(c.State), Limit: c.Limit}
 	q.Crate, q.Version, q.History = strings.Cut(c.Release, "@")
-	cfg, err := cli.config()
-	if err != nil {
-		return err
-	}
-	return withDesk(ctx, cli, func(_ *ruling.Desk, db database) error {
+	return withDatabase(ctx, cli, func(cfg Config, db database) error {
 		records, err := db.Decisions(ctx, q)
 		if err != nil {
 			return err

@@ -69,7 +69,7 @@ type exceptListCmd struct {
 }
 
 func (c *exceptListCmd) Run(ctx context.Context, t *terminal, cli *cli) error {
-	return withDesk(ctx, cli, func(_ *ruling.Desk, db database) error {
+	return withDatabase(ctx, cli, func(_ Config, db database) error {
 		all, err := db.Exceptions(ctx, store.ExceptionQuery{Policy: c.Policy, Open: !c.All})
 		if err != nil {
 			return err
@@ -113,11 +113,18 @@ func (c *exceptExpireCmd) Run(ctx context.Context, t *terminal, cli *cli) error 
 // withDesk opens the store that the configuration names, to decide in the name
 // of the person at this machine.
 func withDesk(ctx context.Context, cli *cli, do func(*ruling.Desk, database) error) error {
+	return withDatabase(ctx, cli, func(cfg Config, db database) error {
+		policies, err := openPolicies(cfg.Fence.Policies, cfg.Fence.checkAccess)
+		if err != nil {
+			return err
+		}
+		return do(newDesk(cfg, db, writtenIn{policies.set}), db)
+	})
+}
+
+// withDatabase opens the store that the configuration names, which is there.
+func withDatabase(ctx context.Context, cli *cli, do func(Config, database) error) error {
 	cfg, err := cli.config()
-	if err != nil {
-		return err
-	}
-	policies, err := openPolicies(cfg.Fence.Policies, cfg.Fence.checkAccess)
 	if err != nil {
 		return err
 	}
@@ -126,7 +133,7 @@ func withDesk(ctx context.Context, cli *cli, do func(*ruling.Desk, database) err
 		return err
 	}
 	defer db.Close()
-	return do(newDesk(cfg, db, writtenIn{policies.set}), db)
+	return do(cfg, db)
 }
 
 // writtenIn are the policies of a file, as decisions ask them.
