@@ -127,7 +127,7 @@ func TestFencePoliciesChange(t *testing.T) {
 	f.start()
 	refused := func() bool {
 		_, metrics, _ := f.get("/metrics")
-		return strings.Contains(metrics, "cratefence_policies_refused 1")
+		return strings.Contains(metrics, "\ncratefence_policies_refused 1\n")
 	}
 	for name, text := range map[string]string{
 		"a mistake":                    "[policy.default]\npreset = \"none\"\n",
