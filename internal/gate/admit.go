@@ -60,8 +60,8 @@ func (g *Gate) Admit(_ context.Context, policyName, name, version string, sum cr
 		return Admission{Decision: refusal(ruleNotThese, policy.Block, "these are not the bytes that were first seen under this version")}, nil
 	}
 	a := Admission{Decision: v.decision, Listed: true, TakenIn: e.release(&q.l.entries[i]) != nil, Code: g.code(r, &v.evidence)}
-	if !v.decision.Passes() {
-		g.record(q, i, v)
+	if !v.decision.Passes() || q.notable() && q.notableVersion(i, v) {
+		g.record(q, i, v) // the view may say otherwise for a moment longer
 	}
 	if v.decision.Pending {
 		a.Wait = s.after(e)

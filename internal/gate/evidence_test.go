@@ -240,10 +240,13 @@ func TestRecorder(t *testing.T) {
 	if len(first) != 2 {
 		t.Fatalf("%d decisions wait, want 2", len(first))
 	}
-	// The store is down, and meanwhile one of them changes.
+	// The store is down, and meanwhile one of them changes, twice.
 	rec.add(decision("1.0.1", policy.Allowed))
+	rec.add(decision("1.0.1", policy.Quarantined))
 	rec.giveBack(first)
-	want := []store.DecisionRecord{decision("1.0.1", policy.Allowed), decision("1.0.0", policy.Held)}
+	want := []store.DecisionRecord{
+		decision("1.0.0", policy.Held), decision("1.0.1", policy.Held), decision("1.0.1", policy.Allowed), decision("1.0.1", policy.Quarantined),
+	}
 	if diff := cmp.Diff(want, rec.take()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

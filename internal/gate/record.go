@@ -3,6 +3,7 @@ package gate
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/cratefence/cratefence/internal/crate"
@@ -13,12 +14,11 @@ import (
 // recorder keeps decisions until the store has them. What is served never waits
 // for it.
 type recorder struct {
-	mu      sync.Mutex
-	known   map[subject][32]byte // the mark of the last decision that is kept or waits
-	crates  map[place]bool       // of which there are any
-	waiting map[subject]store.DecisionRecord
-	queue   []subject
-	lost    int
+	mu     sync.Mutex
+	known  map[subject][32]byte // the mark of the last decision that is kept or waits
+	crates map[place]bool       // of which there are any
+	queue  []store.DecisionRecord
+	lost   int
 }
 
 // A subject is a release under a policy.
@@ -43,11 +43,11 @@ const (
 )
 
 func (rec *recorder) init() {
-	rec.known, rec.crates, rec.waiting = map[subject][32]byte{}, map[place]bool{}, map[subject]store.DecisionRecord{}
+	rec.known, rec.crates = map[subject][32]byte{}, map[place]bool{}
 }
 
-// add takes a decision that differs from the one before it. Of one release only
-// the latest waits.
+// add takes a decision that differs from the one before it. What was in force for
+// a moment is kept, too: something may have been let through by it.
 func (rec *recorder) add(d store.DecisionRecord) {
 	who, mark := subjectOf(&d), d.Mark()
 	rec.mu.Lock()
@@ -55,16 +55,12 @@ func (rec *recorder) add(d store.DecisionRecord) {
 	if known, ok := rec.known[who]; ok && known == mark {
 		return
 	}
-	_, waits := rec.waiting[who]
-	if !waits && len(rec.waiting) >= maxWaiting {
+	if len(rec.queue) >= maxWaiting {
 		rec.lost++ // the next judgement of it tries again
 		return
 	}
 	rec.remember(who, mark)
-	rec.waiting[who] = d
-	if !waits {
-		rec.queue = append(rec.queue, who)
-	}
+	rec.queue = append(rec.queue, d)
 }
 
 func (rec *recorder) remember(who subject, mark [32]byte) {
@@ -97,37 +93,29 @@ func (rec *recorder) any(at place) bool {
 	return rec.crates[at]
 }
 
+// take returns the decisions that wait longest, in the order in which they were
+// made.
 func (rec *recorder) take() []store.DecisionRecord {
 	rec.mu.Lock()
 	defer rec.mu.Unlock()
 	n := min(batch, len(rec.queue))
-	list := make([]store.DecisionRecord, n)
-	for i, who := range rec.queue[:n] {
-		list[i] = rec.waiting[who]
-		delete(rec.waiting, who)
-	}
+	list := slices.Clone(rec.queue[:n])
+	clear(rec.queue[:n])
 	rec.queue = rec.queue[n:]
 	return list
 }
 
-// giveBack puts decisions back that could not be recorded, behind the others;
-// those that a later one has replaced are let go.
+// giveBack puts decisions that could not be recorded before the others.
 func (rec *recorder) giveBack(list []store.DecisionRecord) {
 	rec.mu.Lock()
 	defer rec.mu.Unlock()
-	for _, d := range list {
-		who := subjectOf(&d)
-		if _, ok := rec.waiting[who]; !ok {
-			rec.waiting[who] = d
-			rec.queue = append(rec.queue, who)
-		}
-	}
+	rec.queue = slices.Concat(list, rec.queue)
 }
 
 func (rec *recorder) count() (waiting, lost int) {
 	rec.mu.Lock()
 	defer rec.mu.Unlock()
-	return len(rec.waiting), rec.lost
+	return len(rec.queue), rec.lost
 }
 
 // recordAll has the decisions of a judgement recorded that are worth a row.
@@ -151,15 +139,15 @@ func (q *inquiry) notable() bool {
 // notableVersion reports whether a decision is worth a row of its own: one after
 // another, or on a release of which more is known than its line. That it is older
 // than the baseline is none.
-func (j *judgement) notableVersion(i int, v *verdict) bool {
-	line, ev := &j.l.entries[i], &v.evidence
-	if j.g.records.has(subject{place{j.r.Name, j.e.key}, ev.Version, ev.Checksum}) {
+func (q *inquiry) notableVersion(i int, v *verdict) bool {
+	line, ev := &q.l.entries[i], &v.evidence
+	if q.g.records.has(subject{place{q.r.Name, q.e.key}, ev.Version, ev.Checksum}) {
 		return true
 	}
 	if ev.Ruling != nil || len(ev.Exceptions) > 0 || ev.Line != "" {
 		return true
 	}
-	return v.decision.State != policy.Grandfathered && (j.e.record(line) != nil || j.e.release(line) != nil)
+	return v.decision.State != policy.Grandfathered && (q.e.record(line) != nil || q.e.release(line) != nil)
 }
 
 // record has a decision recorded, unless it is the one recorded last. What is

@@ -482,3 +482,35 @@ func TestMany(t *testing.T) {
 	stop()
 	group.Wait()
 }
+
+// What was in force for a moment is on record, in the order in which it was: by
+// it something may have been let through.
+func TestRecordsWhatWasOvertaken(t *testing.T) {
+	f := newFakeStore()
+	f.put("app", day.AddDate(0, 0, -20), line("app", "1.0.0", day.AddDate(-1, 0, 0)), line("app", "1.0.1", day))
+	f.change("app", func(s *store.CrateState) {
+		s.Records = []store.LineRecord{{Key: "app", Version: "1.0.1", Checksum: sumOf("app", "1.0.1"), PublishedAt: day, FirstSeenAt: day}}
+	})
+	g, _ := open(t, f)
+	if err := g.sweepAll(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for i, action := range []policy.Action{policy.ActAllow, policy.ActBlock} {
+		f.change("app", func(s *store.CrateState) {
+			s.Rulings = []store.Ruling{{ID: store.ID(i + 1), Policy: "default", Version: "1.0.1", Checksum: sumOf("app", "1.0.1"), Action: action}}
+		})
+		if err := g.Apply(t.Context(), "app"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := g.flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var got []policy.State
+	for _, d := range f.decisions {
+		got = append(got, d.Decision.State)
+	}
+	if diff := cmp.Diff([]policy.State{policy.Held, policy.Waived, policy.Quarantined}, got); diff != "" {
+		t.Errorf("recorded (-want +got):\n%s", diff)
+	}
+}

@@ -5,7 +5,9 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"hash"
+	"slices"
 	"strings"
+	"time"
 )
 
 // NewCode draws a code for links: 50 bits in ten lower-case characters.
@@ -31,6 +33,17 @@ func (d DecisionRecord) Mark() [32]byte {
 		h.Write(binary.BigEndian.AppendUint64(nil, uint64(until)))
 	}
 	return [32]byte(h.Sum(nil))
+}
+
+// EchoTime is how far apart replicas come to the same decision.
+const EchoTime = 10 * time.Second
+
+// Echoes reports whether d is what another replica came to at about the same time,
+// in a history that has gone on since.
+func (d DecisionRecord) Echoes(history []DecisionRecord) bool {
+	return slices.ContainsFunc(history, func(h DecisionRecord) bool {
+		return h.At.Sub(d.At).Abs() <= EchoTime && h.Mark() == d.Mark()
+	})
 }
 
 // mark adds text that says where it ends.

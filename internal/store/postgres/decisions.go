@@ -60,6 +60,11 @@ func recordDecision(ctx context.Context, tx pgx.Tx, d store.DecisionRecord) (sto
 	case err == nil && mark == d.Mark():
 		return known, nil
 	case err == nil:
+		if d.At.Before(known.At) {
+			if past, err := past(ctx, tx, d); err != nil || d.Echoes(past) {
+				return known, err
+			}
+		}
 		d.Code = known.Code
 	case !errors.Is(err, store.ErrNotFound):
 		return d, err
@@ -79,6 +84,14 @@ func recordDecision(ctx context.Context, tx pgx.Tx, d store.DecisionRecord) (sto
 		ON CONFLICT (key, version, checksum, policy) DO UPDATE SET mark = excluded.mark, decision = excluded.decision`,
 		key, d.Version, digest(d.Checksum), d.Policy, d.Code, digest(d.Mark()), d.ID)
 	return d, err
+}
+
+// past reads what was decided on a release since shortly before a decision.
+func past(ctx context.Context, tx pgx.Tx, d store.DecisionRecord) ([]store.DecisionRecord, error) {
+	rows, err := tx.Query(ctx, `SELECT `+decisionColumns+` FROM decisions d
+		WHERE d.key = $1 AND d.version = $2 AND d.checksum = $3 AND d.policy = $4 AND d.at >= $5 ORDER BY d.id DESC LIMIT 100`,
+		store.IndexKey(d.Crate), d.Version, digest(d.Checksum), d.Policy, instant(d.At.Add(-store.EchoTime)))
+	return collect(rows, err, scanDecision)
 }
 
 // marked is a row whose first column is the mark.

@@ -103,6 +103,7 @@ type HumanStore interface {
 type RecordStore interface {
 	// RecordDecisions adds those that differ (store.DecisionRecord.Mark) from the one
 	// in force, and returns for each the record in force now, with its ID and Code.
+	// What echoes an earlier one (store.DecisionRecord.Echoes) is not added again.
 	RecordDecisions(ctx context.Context, records []store.DecisionRecord) ([]store.DecisionRecord, error)
 	Decisions(ctx context.Context, q store.DecisionQuery) ([]store.DecisionRecord, error)
 	// DecisionByCode returns the one in force. It wraps store.ErrNotFound.

@@ -159,6 +159,31 @@ func testDecisionsAtOnce(t *testing.T, db Database) {
 	}
 }
 
+// A replica that was behind by a moment tells nothing new, and one that was
+// elsewhere does.
+func testDecisionEchoes(t *testing.T, db Database) {
+	decision := func(state policy.State, at time.Duration) store.DecisionRecord {
+		d := decisionOn("serde", "1.0.0", state)
+		d.At = noon.Add(at)
+		return d
+	}
+	first := []store.DecisionRecord{decision(policy.Held, 0), decision(policy.Allowed, time.Second), decision(policy.Quarantined, 2*time.Second)}
+	second := []store.DecisionRecord{decision(policy.Held, 100*time.Millisecond), decision(policy.Allowed, 1100*time.Millisecond), decision(policy.Quarantined, 2100*time.Millisecond)}
+	for _, list := range [][]store.DecisionRecord{first, second} {
+		must(db.RecordDecisions(t.Context(), list))(t)
+	}
+	states := func() (list []policy.State) {
+		for _, d := range must(db.Decisions(t.Context(), store.DecisionQuery{History: true}))(t) {
+			list = append(list, d.Decision.State)
+		}
+		return list
+	}
+	same(t, "two replicas", []policy.State{policy.Quarantined, policy.Allowed, policy.Held}, states())
+	// A clock that was set back does not keep decisions from being recorded.
+	must(db.RecordDecisions(t.Context(), []store.DecisionRecord{decision(policy.Allowed, -time.Hour)}))(t)
+	same(t, "an earlier clock", []policy.State{policy.Allowed, policy.Quarantined, policy.Allowed, policy.Held}, states())
+}
+
 func fetchOf(name, version, actor string, at time.Duration, passed bool) store.Fetch {
 	return store.Fetch{
 		At: noon.Add(at), Actor: actor, Policy: "default", Crate: name, Version: version,

@@ -109,6 +109,7 @@ func Run(t *testing.T, open func(t testing.TB) Database) {
 		{"ReviewRequests", testReviewRequests},
 		{"Decisions", testDecisions},
 		{"DecisionsAtOnce", testDecisionsAtOnce},
+		{"DecisionEchoes", testDecisionEchoes},
 		{"Fetches", testFetches},
 		{"Wanted", testWanted},
 		{"FetchesAtOnce", testFetchesAtOnce},
