@@ -283,13 +283,16 @@ func readAnswer(r *bufio.Reader) (status int, tag string, err error) {
 }
 
 // answers measures what cargo asks most, beside a handler that does nothing but
-// write the same.
+// write the same: in net/http as it comes ("bare"), and behind the front of the
+// fence, which gives up on slow clients ("front").
 func (f *benchFence) answers(b *testing.B, x *cratetest.WholeIndex) {
-	bare := startBare(b, f.recorded(b, x), bareHTTP)
+	recorded := f.recorded(b, x)
+	bare, front := startBare(b, recorded, bareHTTP), startBare(b, recorded, h2cLoopback)
 	for _, kind := range []string{"304", "200"} {
 		requests := f.ask(b, f.policies[0], x, kind == "304")
 		b.Run(kind+"/fence", func(b *testing.B) { measureAnswers(b, f.process, requests) })
 		b.Run(kind+"/bare", func(b *testing.B) { measureAnswers(b, bare, requests) })
+		b.Run(kind+"/front", func(b *testing.B) { measureAnswers(b, front, requests) })
 	}
 }
 

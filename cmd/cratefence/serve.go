@@ -57,13 +57,13 @@ func boundMemory(goal int64) {
 }
 
 // heapGrowth is how much garbage there may be, in percent of what is in use.
-const heapGrowth = 40
+const heapGrowth = 75
 
 // collectEarly has less garbage lie about than by default, where the heap grows
-// to twice what is in use. Nearly all that a fence holds is a registry's packed
-// index, hundreds of megabytes that stay and hold no pointers: looking through
-// them costs little, and as much again in garbage would be what the machine has to
-// have. GOGC in the environment goes before it.
+// to twice what is in use: nearly all that a fence holds is a registry's index,
+// hundreds of megabytes that stay, and the machine would have to have as much again
+// for garbage. It is no less than this because each collection looks at every crate,
+// which an answer pays its share of. GOGC in the environment goes before it.
 func collectEarly() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(heapGrowth)
