@@ -1,13 +1,8 @@
 package gate
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
-	"io"
 	"sync"
-
-	"github.com/klauspost/compress/gzip"
 
 	"github.com/cratefence/cratefence/internal/index"
 )
@@ -37,7 +32,7 @@ func (u *unpacked) read(e *entry) (*lines, error) {
 	if l := e.lines.Load(); l != nil {
 		return l, nil
 	}
-	raw, err := unpack(e.body, e.size)
+	raw, err := index.Unpack(e.body, e.size)
 	if err != nil {
 		return nil, fmt.Errorf("read lines of %q: %w: %w", e.key, ErrUnreadable, err)
 	}
@@ -91,28 +86,4 @@ func (l *lines) find(e *entry, name, version string) (int, bool) {
 		return 0, false
 	}
 	return i, true
-}
-
-var unpackers = sync.Pool{New: func() any { return new(gzip.Reader) }}
-
-var errSize = errors.New("not of the size that is stored with it")
-
-// unpack unzips what is said to have size bytes.
-func unpack(body []byte, size int) ([]byte, error) {
-	if size < 0 || size > index.MaxFile {
-		return nil, errSize
-	}
-	z := unpackers.Get().(*gzip.Reader)
-	defer unpackers.Put(z)
-	if err := z.Reset(bytes.NewReader(body)); err != nil {
-		return nil, err
-	}
-	raw := make([]byte, size)
-	if _, err := io.ReadFull(z, raw); err != nil {
-		return nil, err
-	}
-	if n, err := z.Read(make([]byte, 1)); n != 0 || err != io.EOF {
-		return nil, errSize
-	}
-	return raw, nil
 }

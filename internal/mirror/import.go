@@ -322,7 +322,7 @@ func (im *Import) mergeInto(known store.IndexFile, records []store.LineRecord, f
 	if !im.UndatedAsOld && bytes.Equal(known.Lines, f.save.File.Lines) && len(records) == 0 {
 		return &merge{}, nil, nil // nothing can come of it
 	}
-	lines, err := unpack(known)
+	lines, err := known.Unpack()
 	if err != nil {
 		return nil, nil, err
 	}

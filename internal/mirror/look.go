@@ -93,7 +93,7 @@ func (m *Mirror) keep(ctx context.Context, file store.IndexFile, records []store
 	var lines []byte
 	if known {
 		var err error
-		if lines, err = unpack(file); err != nil {
+		if lines, err = file.Unpack(); err != nil {
 			return err
 		}
 	}

@@ -360,7 +360,7 @@ func (m *merge) save(before []byte) (store.IndexSave, error) {
 	}
 	m.file.CheckedAt = m.at
 	if m.first || !bytes.Equal(lines, before) {
-		m.file.Lines, m.file.Size, m.file.ChangedAt = Pack(lines), len(lines), m.at
+		m.file.Lines, m.file.Size, m.file.ChangedAt = index.Pack(lines), len(lines), m.at
 	}
 	save := store.IndexSave{File: m.file, Events: m.events}
 	for _, v := range m.versions {

@@ -13,7 +13,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"sync"
 	"time"
 
@@ -115,7 +114,7 @@ func (m *Mirror) Refresh(ctx context.Context, name string) error {
 	if err := crate.ValidateName(name); err != nil {
 		return fmt.Errorf("refresh index file: %w: %w", ErrNotFound, err)
 	}
-	key := strings.ToLower(name)
+	key := store.IndexKey(name)
 	if err, fresh := m.looks.find(key, m.Now()); fresh {
 		return err
 	}

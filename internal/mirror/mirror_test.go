@@ -234,7 +234,7 @@ func (s *memory) kept(t *testing.T, key string) string {
 	if !ok {
 		return ""
 	}
-	lines, err := unpack(f)
+	lines, err := f.Unpack()
 	if err != nil {
 		t.Fatal(err)
 	}

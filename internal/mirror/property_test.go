@@ -155,7 +155,7 @@ func (o *oracle) compare(t *rapid.T, w *world) {
 		}
 		return
 	}
-	lines, err := unpack(f)
+	lines, err := f.Unpack()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -108,7 +108,7 @@ func BenchmarkPack(b *testing.B) {
 	for b.Loop() {
 		packed = 0
 		for _, f := range files {
-			packed += len(Pack(f))
+			packed += len(index.Pack(f))
 		}
 	}
 	b.ReportMetric(float64(size)/float64(packed), "ratio")

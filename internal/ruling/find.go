@@ -1,14 +1,9 @@
 package ruling
 
 import (
-	"bufio"
-	"bytes"
-	"compress/gzip"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 
 	"github.com/cratefence/cratefence/internal/crate"
 	"github.com/cratefence/cratefence/internal/store"
@@ -67,38 +62,9 @@ func (d *Desk) indexed(ctx context.Context, s Subject) (found, error) {
 			return found{Crate: file.Name, Version: r.Version, Checksum: r.Checksum}, nil
 		}
 	}
-	sum, err := checksumOf(file, s.Version)
+	line, err := file.Entry(s.Version)
 	if err != nil {
 		return found{}, err
 	}
-	return found{Crate: file.Name, Version: s.Version, Checksum: sum}, nil
-}
-
-// checksumOf reads the checksum of a version from an index file, line by line:
-// the file was bounded when it was taken.
-func checksumOf(file store.IndexFile, version string) (crate.Checksum, error) {
-	unpacked, err := gzip.NewReader(bytes.NewReader(file.Lines))
-	if err != nil {
-		return crate.Checksum{}, fmt.Errorf("unpack index file %q: %w", file.Key, err)
-	}
-	lines := bufio.NewReader(io.LimitReader(unpacked, int64(file.Size)))
-	needle := []byte(`"` + version + `"`)
-	for {
-		line, err := lines.ReadBytes('\n')
-		if bytes.Contains(line, needle) {
-			var l struct {
-				Vers  string         `json:"vers"`
-				Cksum crate.Checksum `json:"cksum"`
-			}
-			if json.Unmarshal(line, &l) == nil && l.Vers == version {
-				return l.Cksum, nil
-			}
-		}
-		switch {
-		case errors.Is(err, io.EOF):
-			return crate.Checksum{}, store.ErrNotFound
-		case err != nil:
-			return crate.Checksum{}, fmt.Errorf("unpack index file %q: %w", file.Key, err)
-		}
-	}
+	return found{Crate: file.Name, Version: s.Version, Checksum: line.Cksum}, nil
 }

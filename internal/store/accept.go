@@ -2,10 +2,8 @@ package store
 
 import (
 	"bytes"
-	"compress/gzip"
 	"crypto/sha256"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/cratefence/cratefence/internal/index"
@@ -27,7 +25,7 @@ func (f IndexFile) Accept(r LineRecord, offered [32]byte, at time.Time, audit Au
 	if lines, err = replaceLine(lines, r); err != nil {
 		return IndexSave{}, err
 	}
-	f.Lines, f.Size, f.ChangedAt = pack(lines), len(lines), at
+	f.Lines, f.Size, f.ChangedAt = index.Pack(lines), len(lines), at
 	r.Trouble, r.TroubleAt, r.Offered = "", time.Time{}, nil
 	return IndexSave{
 		File: f, Records: []LineRecord{r}, Audit: audit,
@@ -93,21 +91,24 @@ func (f IndexFile) Unpack() ([]byte, error) {
 	if f.Size == 0 {
 		return nil, nil
 	}
-	packed, err := gzip.NewReader(bytes.NewReader(f.Lines))
+	lines, err := index.Unpack(f.Lines, f.Size)
 	if err != nil {
-		return nil, fmt.Errorf("unpack index file %q: %w", f.Key, err)
-	}
-	lines := make([]byte, f.Size)
-	if _, err := io.ReadFull(packed, lines); err != nil {
-		return nil, fmt.Errorf("unpack index file %q: %w", f.Key, err)
+		return nil, fmt.Errorf("read lines of %q: %w", f.Key, err)
 	}
 	return lines, nil
 }
 
-func pack(lines []byte) []byte {
-	var packed bytes.Buffer
-	w := gzip.NewWriter(&packed)
-	w.Write(lines) //nolint:errcheck // a buffer takes all
-	w.Close()      //nolint:errcheck // a buffer takes all
-	return packed.Bytes()
+// Entry returns the accepted line that states a version, as it is written there.
+// The error wraps ErrNotFound when none does.
+func (f IndexFile) Entry(version string) (index.Entry, error) {
+	lines, err := f.Unpack()
+	if err != nil {
+		return index.Entry{}, err
+	}
+	for e, err := range index.Entries(lines) {
+		if err == nil && e.Vers == version {
+			return e, nil
+		}
+	}
+	return index.Entry{}, fmt.Errorf("find version %q of %q: %w", version, f.Key, ErrNotFound)
 }
