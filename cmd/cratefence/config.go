@@ -93,13 +93,15 @@ type FenceConfig struct {
 	AskPublishers bool `toml:"ask_publishers"`
 }
 
-// PersonConfig is who holds which tokens and publishes with which accounts, so
-// that nobody decides on a release of their own.
+// PersonConfig is who decides, by which tokens and at which command lines, and
+// publishes with which accounts, so that nobody decides on a release of their own.
 type PersonConfig struct {
 	// What the person is called in decisions.
 	Name string `toml:"name"`
 	// The names of the person's tokens.
 	Tokens []string `toml:"tokens"`
+	// The person's user names on machines where they decide at the command line.
+	Users []string `toml:"users"`
 	// The person's accounts at the upstream registry; empty for none.
 	Publishers []string `toml:"publishers"`
 }

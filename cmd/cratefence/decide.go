@@ -35,8 +35,9 @@ accept-line  take the index line that upstream has now, after it was edited
 A decision is undone by a later one alone, which names it with --after.
 
 Works on the data folder or database that the configuration names; a running
-service hears of it at once. Who decides here is the person at this machine,
-whom nothing links to a publisher: the decision is marked as not checked for
+service hears of it at once. Who decides here is the user of this machine. One
+whom no [[people]] of the configuration names among its users is not known not
+to have published the release: the decision is marked as not checked for
 self-approval, and a policy that asks for that (high does) refuses it.
 
 Example:

@@ -22,8 +22,9 @@ type exceptCmd struct {
 
 func (exceptCmd) Help() string {
 	return `Works on the data folder or database that the configuration names; a running
-service hears of it at once. Who decides here is the person at this machine,
-whom nothing links to a publisher: the decision is marked as not checked for
+service hears of it at once. Who decides here is the user of this machine. One
+whom no [[people]] of the configuration names among its users is not known not
+to have published the release: the decision is marked as not checked for
 self-approval, and a policy that asks for that (high does) refuses it.`
 }
 
@@ -139,15 +140,16 @@ func withDatabase(ctx context.Context, cli *cli, do func(Config, database) error
 // writtenIn are the policies of a file, as decisions ask them.
 type writtenIn struct{ set *policy.Set }
 
-func (w writtenIn) Impartial(name string) (demanded, ok bool) {
-	if name != "" {
-		p := w.set.Policy(name)
-		return p != nil && p.Impartial, p != nil
-	}
+func (w writtenIn) Policy(name string) (*policy.Policy, bool) {
+	p := w.set.Policy(name)
+	return p, p != nil
+}
+
+func (w writtenIn) Policies() (names []string) {
 	for _, p := range w.set.Policies() {
-		demanded = demanded || p.Impartial
+		names = append(names, p.Name)
 	}
-	return demanded, true
+	return names
 }
 
 // parseSubject reads NAME@VERSION. Whether they can be a name and a version is

@@ -96,7 +96,7 @@ func newFence(ctx context.Context, cfg Config, s *service, in *intake.Intake, cl
 	f.fetches = registry.NewFetchLog(s.db, s.log)
 	f.tokens = auth.NewCache(&auth.Auth{Store: s.db, Now: time.Now, Log: s.log}, time.Duration(cfg.Fence.MaxStale))
 	f.access = registry.Access{Anonymous: cfg.Fence.Anonymous, Tokens: cfg.Fence.Tokens, AuthRequired: cfg.Fence.AuthRequired}
-	f.desk = newDesk(cfg, s.db, ruledBy{f.gate})
+	f.desk = newDesk(cfg, s.db, f.gate)
 	f.desk.Changed = f.changed
 	f.handler = registry.New(registry.Deps{
 		Gate: f.gate, Mirror: f.mirror, Blobs: kept{blobs}, Upstream: released{client},
@@ -115,6 +115,9 @@ func newDesk(cfg Config, db database, policies ruling.Policies) *ruling.Desk {
 		person := ruling.Person{Name: p.Name, Publishers: p.Publishers}
 		for _, token := range p.Tokens {
 			person.Actors = append(person.Actors, "token:"+token)
+		}
+		for _, name := range p.Users {
+			person.Actors = append(person.Actors, "cli:"+name)
 		}
 		people = append(people, person)
 	}
@@ -356,20 +359,4 @@ func (i indexFiles) IndexFile(ctx context.Context, name, etag, lastModified stri
 		err = fmt.Errorf("%w: %w", mirror.ErrUnreachable, err)
 	}
 	return mirror.Answer(a), err
-}
-
-// ruledBy are the policies in force as people's decisions ask them.
-type ruledBy struct{ gate *gate.Gate }
-
-func (r ruledBy) Impartial(name string) (demanded, ok bool) {
-	if name != "" {
-		p, ok := r.gate.Policy(name)
-		return ok && p.Impartial, ok
-	}
-	for _, name := range r.gate.Policies() {
-		if p, ok := r.gate.Policy(name); ok && p.Impartial {
-			return true, true
-		}
-	}
-	return false, true
 }

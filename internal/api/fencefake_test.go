@@ -182,12 +182,6 @@ func (f *fakeFence) HonourYank(_ context.Context, key, version string, _ time.Ti
 	return nil
 }
 
-// Impartial makes it the desk's policies.
-func (f *fakeFence) Impartial(name string) (demanded, ok bool) {
-	p, ok := f.policies[name]
-	return ok && p.Impartial, ok || name == ""
-}
-
 // tokens of the fence's tests, by name, with their secrets.
 type secrets map[string]string
 
@@ -196,7 +190,7 @@ type secrets map[string]string
 func (w *world) fence() (*fakeFence, secrets) {
 	f := &fakeFence{
 		policies: map[string]*policy.Policy{
-			"default": policy.Default().Policy("default"), "strict": policy.Presets()[2].Policy(), "secret": policy.Presets()[0].Policy(),
+			"default": policy.Default().Policy("default"), "strict": policy.Presets()[1].Policy(), "secret": policy.Presets()[0].Policy(),
 		},
 		views: map[string]gate.CrateView{},
 	}

@@ -24,15 +24,6 @@ const (
 	RuleTrusted    = "trusted"      // why it waited less
 )
 
-// Exceptable reports whether an exception for a rule lets a release past it.
-func Exceptable(rule string) bool {
-	switch rule {
-	case RuleUnknown, RuleRuling, RuleOtherBytes, RuleRemoved, RuleChanged, RuleUnchecked, RuleFix, RuleTrusted:
-		return false
-	}
-	return !strings.HasPrefix(rule, "check/") || !strings.HasSuffix(rule, "/missing")
-}
-
 // Decide says what becomes of a release. From the heaviest: a person's
 // revocation; other bytes, a removal, a denied crate, a wave of yanks, a check's
 // failure and whatever else blocks; what holds; what was waived; and then

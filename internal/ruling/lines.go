@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/cratefence/cratefence/internal/store"
@@ -50,8 +51,7 @@ func (d *Desk) HonourYank(ctx context.Context, s Subject, reason, actor string) 
 // impartial deciders, it is not gone around by naming another.
 func (d *Desk) onLine(ctx context.Context, s Subject, reason, actor, action string, write func(key, version string, audit store.AuditEntry) error) error {
 	s.Policy = ""
-	demanded, _ := d.Policies.Impartial("")
-	f, impartial, err := d.judge(ctx, s, reason, actor, demanded)
+	f, impartial, err := d.judge(ctx, s, reason, actor, d.anyImpartial())
 	if err != nil {
 		return err
 	}
@@ -65,4 +65,13 @@ func (d *Desk) onLine(ctx context.Context, s Subject, reason, actor, action stri
 	}
 	d.changed(ctx, f.Crate)
 	return nil
+}
+
+// anyImpartial reports whether some policy asks that its deciders be known not to
+// have published the release.
+func (d *Desk) anyImpartial() bool {
+	return slices.ContainsFunc(d.Policies.Policies(), func(name string) bool {
+		p, ok := d.Policies.Policy(name)
+		return ok && p.Impartial
+	})
 }

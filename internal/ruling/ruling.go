@@ -52,14 +52,13 @@ type Store interface {
 	EndException(ctx context.Context, id store.ID, by string, at time.Time, audit store.AuditEntry) (store.Exception, error)
 	// AddReviewRequest returns the request that is kept, and whether it is new.
 	AddReviewRequest(ctx context.Context, r store.ReviewRequest, audit store.AuditEntry) (store.ReviewRequest, bool, error)
+	Decisions(ctx context.Context, q store.DecisionQuery) ([]store.DecisionRecord, error)
 }
 
 // Policies are the policies in force.
 type Policies interface {
-	// Impartial reports whether a policy asks that its deciders be known not to
-	// have published the release; ok is false when there is no such policy. ""
-	// stands for all policies: demanded when any of them does.
-	Impartial(policy string) (demanded, ok bool)
+	Policy(name string) (*policy.Policy, bool)
+	Policies() []string // their names
 }
 
 // A Desk takes what people say.
@@ -151,6 +150,9 @@ func (d *Desk) Except(ctx context.Context, w Waiver, actor string) (store.Except
 	if err != nil {
 		return store.Exception{}, err
 	}
+	if err := d.knownRule(ctx, w, found); err != nil {
+		return store.Exception{}, err
+	}
 	made, err := d.Store.AddException(ctx, store.Exception{
 		Policy: w.Policy, Crate: found.Crate, Version: found.Version, Checksum: found.Checksum,
 		Rule: w.Rule, Reason: strings.TrimSpace(w.Reason), Author: actor, CreatedAt: now, ExpiresAt: w.Expires.UTC(),
@@ -182,7 +184,7 @@ func (d *Desk) AskReview(ctx context.Context, s Subject, reason, actor string) (
 	if err := validReason(reason); err != nil {
 		return store.ReviewRequest{}, false, err
 	}
-	if _, err := d.impartial(s.Policy); err != nil {
+	if _, err := d.policy(s.Policy); err != nil {
 		return store.ReviewRequest{}, false, err
 	}
 	found, err := d.find(ctx, s)
@@ -199,22 +201,22 @@ func (d *Desk) AskReview(ctx context.Context, s Subject, reason, actor string) (
 	return made, created, nil
 }
 
-// impartial reports whether a policy asks for impartial deciders.
-func (d *Desk) impartial(policyName string) (bool, error) {
-	demanded, ok := d.Policies.Impartial(policyName)
-	if policyName == "" || !ok {
-		return false, invalid("there is no policy %q", policyName)
+// policy finds a policy in force.
+func (d *Desk) policy(name string) (*policy.Policy, error) {
+	p, ok := d.Policies.Policy(name)
+	if name == "" || !ok {
+		return nil, invalid("there is no policy %q", name)
 	}
-	return demanded, nil
+	return p, nil
 }
 
 // admit finds what is to be decided on under a policy, and refuses who may not.
 func (d *Desk) admit(ctx context.Context, s Subject, reason, actor string) (_ found, impartial bool, err error) {
-	demanded, err := d.impartial(s.Policy)
+	p, err := d.policy(s.Policy)
 	if err != nil {
 		return found{}, false, err
 	}
-	return d.judge(ctx, s, reason, actor, demanded)
+	return d.judge(ctx, s, reason, actor, p.Impartial)
 }
 
 // judge is admit where it is known what is demanded.

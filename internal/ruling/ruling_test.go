@@ -27,6 +27,7 @@ type memory struct {
 	rulings    []store.Ruling
 	exceptions []store.Exception
 	requests   []store.ReviewRequest
+	decisions  []store.DecisionRecord
 	lines      []string
 	audits     []store.AuditEntry
 	err        error
@@ -96,18 +97,37 @@ func (m *memory) HonourYank(_ context.Context, key, version string, _ time.Time,
 	return m.err
 }
 
-// demands are policies by name, and whether they ask for impartial deciders.
-type demands map[string]bool
-
-func (d demands) Impartial(name string) (demanded, ok bool) {
-	if name == "" {
-		for _, one := range d {
-			demanded = demanded || one
+func (m *memory) Decisions(_ context.Context, q store.DecisionQuery) (list []store.DecisionRecord, _ error) {
+	for _, d := range m.decisions {
+		if d.Policy == q.Policy && d.Crate == q.Crate && d.Version == q.Version {
+			list = append(list, d)
 		}
-		return demanded, true
 	}
-	demanded, ok = d[name]
-	return demanded, ok
+	return list, m.err
+}
+
+// written are the policies of a file.
+type written struct{ *policy.Set }
+
+func (w written) Policy(name string) (*policy.Policy, bool) {
+	p := w.Set.Policy(name)
+	return p, p != nil
+}
+
+func (w written) Policies() (names []string) {
+	for _, p := range w.Set.Policies() {
+		names = append(names, p.Name)
+	}
+	return names
+}
+
+func parse(t *testing.T, text string) written {
+	t.Helper()
+	set, err := policy.Parse([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return written{set}
 }
 
 func packed(t *testing.T, text string) []byte {
@@ -139,7 +159,7 @@ func newDesk(t *testing.T) (*Desk, *memory, *[]string) {
 	}
 	told := &[]string{}
 	return &Desk{
-		Store: m, Releases: m, Lines: m, Policies: demands{"default": false, "high": true}, Now: func() time.Time { return noon },
+		Store: m, Releases: m, Lines: m, Policies: parse(t, "[policy.default]\npreset = \"low\"\n[policy.high]\npreset = \"high\"\n"), Now: func() time.Time { return noon },
 		People: People{
 			{Name: "Alice", Actors: []string{"token:alice"}, Publishers: []string{"github:alice"}},
 			{Name: "Mallory", Actors: []string{"token:mallory", "cli:mallory"}, Publishers: []string{"GitHub:Mallory"}},
@@ -277,18 +297,53 @@ func TestExceptionTerms(t *testing.T) {
 	}{
 		{"none is said", "cool-off", time.Time{}, noon.Add(DefaultTerm)},
 		{"a week", "cool-off", noon.Add(7 * 24 * time.Hour), noon.Add(7 * 24 * time.Hour)},
-		{"the longest", "check/provenance", noon.Add(MaxTerm), noon.Add(MaxTerm)},
+		{"the longest", "check/provenance/failure", noon.Add(MaxTerm), noon.Add(MaxTerm)},
 		{"longer", "cool-off", noon.Add(MaxTerm + time.Second), time.Time{}},
 		{"over already", "cool-off", noon, time.Time{}},
 		{"a rule that nothing lifts", policy.RuleOtherBytes, noon.Add(time.Hour), time.Time{}},
+		{"a rule that no decision uses", "cooloff", noon.Add(time.Hour), time.Time{}},
+		{"a rule that is none any more, and holds it still", "rule/of-old", noon.Add(time.Hour), noon.Add(time.Hour)},
+		{"a rule that held other bytes", "rule/of-others", noon.Add(time.Hour), time.Time{}},
 		{"no rule", "", noon.Add(time.Hour), time.Time{}},
 		{"a rule that is none", "cool\x00off", noon.Add(time.Hour), time.Time{}},
 	}
 	for _, tt := range tests {
-		d, _, _ := newDesk(t)
+		d, m, _ := newDesk(t)
+		m.decisions = []store.DecisionRecord{decidedBy("0.3.10", "rule/of-old"), decidedBy("another", "rule/of-others")}
 		made, err := d.Except(t.Context(), Waiver{Subject: on("default", "0.3.10"), Rule: tt.rule, Reason: "needed", Expires: tt.expires}, "token:alice")
 		if tt.want.IsZero() != errors.Is(err, ErrInvalid) || !made.ExpiresAt.Equal(tt.want) {
 			t.Errorf("%s: until %v, %v; want %v", tt.name, made.ExpiresAt, err, tt.want)
+		}
+	}
+}
+
+// decidedBy is a decision that holds 0.3.10 of some bytes by a rule.
+func decidedBy(bytes, rule string) store.DecisionRecord {
+	return store.DecisionRecord{
+		Policy: "default", Crate: "Array-Ref", Version: "0.3.10", Checksum: crate.Sum([]byte(bytes)),
+		Decision: policy.Decision{State: policy.Held, Reasons: []policy.Reason{
+			{Rule: rule, Verdict: policy.Hold}, {Rule: policy.RuleUnchecked, Verdict: policy.Hold}, {Rule: policy.RuleTrusted, Verdict: policy.Allow},
+		}},
+	}
+}
+
+// Who names a rule that there is not is told which there are.
+func TestUnknownRule(t *testing.T) {
+	d, m, _ := newDesk(t)
+	for _, tt := range []struct {
+		decisions []store.DecisionRecord
+		want      string
+	}{
+		{nil, "invalid decision: policy \"default\" has no rule \"cooloff\" that keeps array-ref@0.3.10 back; did you mean \"cool-off\"? nothing that an exception is for holds it now"},
+		{
+			[]store.DecisionRecord{decidedBy("0.3.10", "first-dependency")},
+			"invalid decision: policy \"default\" has no rule \"cooloff\" that keeps array-ref@0.3.10 back; did you mean \"cool-off\"? it is held by first-dependency",
+		},
+	} {
+		m.decisions = tt.decisions
+		_, err := d.Except(t.Context(), Waiver{Subject: on("default", "0.3.10"), Rule: "cooloff", Reason: "needed"}, "token:alice")
+		if !errors.Is(err, ErrInvalid) || err.Error() != tt.want {
+			t.Errorf("said\n%v, want\n%s", err, tt.want)
 		}
 	}
 }
@@ -352,7 +407,7 @@ func TestLines(t *testing.T) {
 	if err := d.HonourYank(t.Context(), on("default", "0.3.9"), "seen", "cli:root"); !errors.Is(err, ErrPartial) {
 		t.Errorf("where it is demanded: %v", err)
 	}
-	d.Policies = demands{"default": false}
+	d.Policies = parse(t, "[policy.default]\npreset = \"low\"\n")
 	if err := d.HonourYank(t.Context(), on("default", "0.3.9"), "seen", "cli:root"); !errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrNotFound) {
 		t.Errorf("of a line to which nothing happened: %v", err)
 	}

@@ -196,15 +196,6 @@ func (f *fakeFence) Verify(_ context.Context, secret string) (auth.Identity, err
 	return auth.Identity{}, cmp.Or(f.err, fmt.Errorf("%w: the token is not known here", auth.ErrUnauthenticated))
 }
 
-// Impartial makes it the desk's policies.
-func (f *fakeFence) Impartial(name string) (demanded, ok bool) {
-	if name == "" {
-		return false, true
-	}
-	p, ok := f.policies[name]
-	return ok && p.Impartial, ok
-}
-
 // fence is the configuration of pages before it.
 func (f *fakeFence) fence(catalogue *fake) *Fence {
 	return &Fence{
