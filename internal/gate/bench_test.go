@@ -13,8 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/klauspost/compress/gzip"
-
 	"github.com/cratefence/cratefence/internal/cratetest"
 	"github.com/cratefence/cratefence/internal/index"
 	"github.com/cratefence/cratefence/internal/policy"
@@ -159,43 +157,6 @@ func BenchmarkApply(b *testing.B) {
 		}
 	}
 }
-
-// BenchmarkPack is what the level of compression was chosen by.
-func BenchmarkPack(b *testing.B) {
-	x := wholeIndex(b, 100, 9_000)
-	for level := 1; level <= 9; level++ {
-		b.Run(fmt.Sprint(level), func(b *testing.B) {
-			z, err := gzip.NewWriterLevel(nil, level)
-			if err != nil {
-				b.Fatal(err)
-			}
-			files := make([][]byte, x.Len())
-			for i := range files {
-				files[i] = x.File(i)
-			}
-			var in int64
-			var out counter
-			b.ResetTimer()
-			for i := 0; i < b.N; i++ {
-				file := files[i%len(files)]
-				z.Reset(&out)
-				if _, err := z.Write(file); err != nil {
-					b.Fatal(err)
-				}
-				if err := z.Close(); err != nil {
-					b.Fatal(err)
-				}
-				in += int64(len(file))
-			}
-			b.SetBytes(in / int64(b.N))
-			b.ReportMetric(float64(in)/float64(out), "ratio")
-		})
-	}
-}
-
-type counter int64
-
-func (c *counter) Write(p []byte) (int, error) { *c += counter(len(p)); return len(p), nil }
 
 // TestWholeIndex measures memory and time with an index of the real size. It
 // wants CRATEFENCE_WHOLE_INDEX to name a file, which it writes when it is not

@@ -95,21 +95,3 @@ func peak(b *testing.B) float64 {
 	}
 	return 0
 }
-
-func BenchmarkPack(b *testing.B) {
-	x := wholeIndex(b)
-	var files [][]byte
-	size, packed := 0, 0
-	for i := 0; i < x.Len(); i += 1 + x.Len()/1000 {
-		files = append(files, x.File(i))
-		size += len(files[len(files)-1])
-	}
-	b.SetBytes(int64(size))
-	for b.Loop() {
-		packed = 0
-		for _, f := range files {
-			packed += len(index.Pack(f))
-		}
-	}
-	b.ReportMetric(float64(size)/float64(packed), "ratio")
-}
