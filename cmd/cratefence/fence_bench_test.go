@@ -35,7 +35,8 @@ var benchPolicies = []string{"medium", "low", "high"}
 
 // BenchmarkFence measures the whole service in a process of its own, on an index a
 // hundredth of crates.io's size; on one of the real size where CRATEFENCE_WHOLE is
-// set. Clients take part of the same machine, so that the CPU time that the
+// set. CRATEFENCE_EDGES may name a file of real dependencies, gzip'd or not: see
+// cratetest.IndexSpec. Clients take part of the same machine, so that the CPU time that the
 // service took for an answer tells more than answers per second do.
 func BenchmarkFence(b *testing.B) {
 	x := benchIndex(b)
@@ -68,6 +69,7 @@ func benchIndex(b *testing.B) *cratetest.WholeIndex {
 		spec = cratetest.RealSize
 	}
 	spec.End = time.Now().UTC().Truncate(24 * time.Hour)
+	spec.Edges = benchEdges(b)
 	x, err := cratetest.NewWholeIndex(spec)
 	if err != nil {
 		b.Fatal(err)

@@ -28,8 +28,7 @@ const (
 
 // BenchmarkResolve has a real cargo lock about 700 packages from nothing, 20 ms
 // away, through the fence and from a server of the same files as they are, in
-// turns: "ratio" is the fence's time by the other's. CRATEFENCE_EDGES may name a
-// file of real dependencies, gzip'd or not: see cratetest.IndexSpec.
+// turns: "ratio" is the fence's time by the other's.
 func BenchmarkResolve(b *testing.B) {
 	cratetest.MustCargo(b)
 	g := benchGraph(b)
@@ -94,9 +93,7 @@ type graph struct {
 // benchGraph takes crates until they depend on enough others.
 func benchGraph(b *testing.B) graph {
 	spec := cratetest.IndexSpec{Crates: 20_000, Versions: 600_000, End: time.Now().UTC().AddDate(0, -1, 0)} // nothing is held
-	if path := os.Getenv("CRATEFENCE_EDGES"); path != "" {
-		spec.Edges = readEdges(b, path)
-	}
+	spec.Edges = benchEdges(b)
 	x, err := cratetest.NewWholeIndex(spec)
 	if err != nil {
 		b.Fatal(err)
@@ -152,9 +149,14 @@ func resolvable(file []byte) []byte {
 	return append(file[:newest:newest], line...)
 }
 
-// readEdges reads those that lead to a crate that more others depend on: like
-// that, nothing depends on itself.
-func readEdges(b *testing.B, path string) io.Reader {
+// benchEdges are the edges of the file that CRATEFENCE_EDGES names, if it does.
+// Those are left out that lead to a crate that fewer others depend on: like that,
+// nothing depends on itself.
+func benchEdges(b *testing.B) io.Reader {
+	path := os.Getenv("CRATEFENCE_EDGES")
+	if path == "" {
+		return nil
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		b.Fatal(err)
@@ -172,7 +174,11 @@ func readEdges(b *testing.B, path string) io.Reader {
 	}
 	dependents := map[string]int{}
 	for line := range bytes.Lines(data) {
-		dependents[string(bytes.Fields(line)[1])]++
+		fields := bytes.Fields(line)
+		if len(fields) != 3 {
+			b.Fatalf("%s: %q is not DEPENDENT DEPENDENCY KINDS", path, line)
+		}
+		dependents[string(fields[1])]++
 	}
 	var upwards bytes.Buffer
 	for line := range bytes.Lines(data) {
