@@ -33,11 +33,13 @@ func Words(d Decision, n Notice) string {
 	head := opening(d, n)
 	room := MaxWords - len(head) - len(end)
 	reasons := because(d, room)
-	text := head + reasons + end
-	if hint := hint(d, n); hint != "" && len(text)+len(hint) <= MaxWords {
-		text = head + reasons + hint + end
+	text := head + reasons
+	for _, hint := range hints(d, n) {
+		if len(text)+len(hint)+len(end) <= MaxWords {
+			text += hint
+		}
 	}
-	return text
+	return text + end
 }
 
 // opening says what became of the release.
@@ -117,12 +119,17 @@ func closing(d Decision, n Notice) string {
 	}
 }
 
-// hint says how to see for oneself.
-func hint(d Decision, n Notice) string {
+// hints say what to do without anybody's leave, the most useful first: to have
+// cargo take what it gets instead, and to see for oneself.
+func hints(d Decision, n Notice) []string {
 	if release := releaseText(n); d.Pending || release != n.Name+" "+n.Version {
-		return ""
+		return nil
 	}
-	return " See for yourself: cratefence check " + n.Name + "@" + n.Version + "."
+	exact := n.Name + "@" + n.Version
+	return []string{
+		" To do without it: cargo update -p " + exact + ".",
+		" See for yourself: cratefence check " + exact + ".",
+	}
 }
 
 // releaseText names the release. A version may be very long.
