@@ -161,7 +161,7 @@ func notTakenIn(current map[string]int) []policy.CheckResult {
 // publisher tells what is known of who published a release, from what the registry
 // told and from the releases of the crate that were taken in.
 func publisher(rel *store.GateRelease, all []store.GateRelease) policy.Publisher {
-	name := rel.Release.Publisher
+	name := rel.Release.KnownPublisher()
 	if name == "" {
 		return policy.Publisher{}
 	}
@@ -174,7 +174,7 @@ func publisher(rel *store.GateRelease, all []store.GateRelease) policy.Publisher
 	}
 	for i := range all {
 		other := &all[i]
-		if other.Release.Publisher != name {
+		if other.Release.KnownPublisher() != name {
 			continue
 		}
 		p.Incidents += other.Incidents

@@ -109,6 +109,18 @@ func TestEvidence(t *testing.T) {
 				ev.Compared, ev.LostVCS, ev.LostTrust, ev.NewBuildScript = true, true, true, true
 			}),
 		},
+		{ // who brings the bytes may say that anybody published them, and since when
+			name: "a publisher that only the submitter names",
+			state: func(s *store.CrateState) {
+				s.Releases = []store.GateRelease{release("1.0.0", "ann", old), release("1.0.2", "ann", young)}
+				for i := range s.Releases {
+					s.Releases[i].Release.Via = store.ViaSubmit
+				}
+			},
+			want: base(func(ev *policy.Evidence) {
+				ev.Checks = []policy.CheckResult{{Check: "archive", Current: 1}}
+			}),
+		},
 		{ // the publication's own yank is none around it, nor is one that was always there
 			name: "yanks around",
 			state: func(s *store.CrateState) {

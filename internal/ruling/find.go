@@ -21,6 +21,7 @@ type found struct {
 	Version   string
 	Checksum  crate.Checksum
 	Publisher string // "" when not known
+	Claimed   bool   // the publisher, by nobody but whoever brought the bytes
 }
 
 // find looks for a release in the index files, where every release stands that
@@ -41,12 +42,12 @@ func (d *Desk) find(ctx context.Context, s Subject) (found, error) {
 	case errors.Is(err, store.ErrNotFound) && taken.ID == 0:
 		return found{}, fmt.Errorf("find release %s: %w", s, store.ErrNotFound)
 	case errors.Is(err, store.ErrNotFound):
-		return found{Crate: taken.Crate, Version: taken.Version, Checksum: taken.Checksum, Publisher: taken.Publisher}, nil
+		f = found{Crate: taken.Crate, Version: taken.Version, Checksum: taken.Checksum}
 	case err != nil:
 		return found{}, fmt.Errorf("find release %s: %w", s, err)
 	}
 	if taken.Checksum == f.Checksum {
-		f.Publisher = taken.Publisher
+		f.Publisher, f.Claimed = taken.Publisher, taken.KnownPublisher() == ""
 	}
 	return f, nil
 }

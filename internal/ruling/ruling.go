@@ -229,6 +229,7 @@ func (d *Desk) judge(ctx context.Context, s Subject, reason, actor string, deman
 		return found{}, false, err
 	}
 	impartial, err = d.People.judge(actor, f.Publisher)
+	impartial = impartial && !f.Claimed // a claim may speak against its author, and never for one
 	switch {
 	case err != nil:
 		return found{}, false, fmt.Errorf("decide on %s: %w", s, err)

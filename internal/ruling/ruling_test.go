@@ -155,6 +155,7 @@ func newDesk(t *testing.T) (*Desk, *memory, *[]string) {
 		releases: map[string]store.Release{
 			"array-ref@0.3.10": {ID: 1, Crate: "Array-Ref", Version: "0.3.10", Checksum: crate.Sum([]byte("0.3.10")), Publisher: "github:mallory"},
 			"by-hand@1.0.0":    {ID: 2, Crate: "by-hand", Version: "1.0.0", Checksum: crate.Sum([]byte("by hand"))},
+			"by-hand@1.0.1":    {ID: 3, Crate: "by-hand", Version: "1.0.1", Checksum: crate.Sum([]byte("by hand")), Via: store.ViaSubmit, Publisher: "github:mallory"},
 		},
 	}
 	told := &[]string{}
@@ -188,6 +189,13 @@ func TestWhoMayDecide(t *testing.T) {
 			name: "an unknown publisher", subject: on("default", "0.3.9"), actor: "token:alice",
 		},
 		{name: "an unknown publisher, where it is demanded", subject: on("high", "0.3.9"), actor: "token:alice", want: ErrPartial},
+		{ // who brings the bytes may say that anybody published them
+			name: "a publisher that only the submitter names", subject: Subject{"default", "by-hand", "1.0.1"}, actor: "token:alice",
+		},
+		{
+			name: "a publisher that only the submitter names, where it is demanded", subject: Subject{"high", "by-hand", "1.0.1"}, actor: "token:alice", want: ErrPartial,
+		},
+		{name: "one who says of themselves to have published", subject: Subject{"default", "by-hand", "1.0.1"}, actor: "token:mallory", want: ErrOwn},
 		{name: "no policy", subject: on("", "0.3.9"), actor: "token:alice", want: ErrInvalid},
 		{name: "no such policy", subject: on("none", "0.3.9"), actor: "token:alice", want: ErrInvalid},
 		{name: "no such version", subject: on("default", "0.3.11"), actor: "token:alice", want: store.ErrNotFound},

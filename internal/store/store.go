@@ -84,6 +84,15 @@ type Release struct {
 	About       About
 }
 
+// KnownPublisher is who published, as the registry told: "" where nobody but
+// whoever brought the bytes says so.
+func (r *Release) KnownPublisher() string {
+	if r.Via == ViaSubmit {
+		return ""
+	}
+	return r.Publisher
+}
+
 // Via names the caller of intake by which a release or announcement came.
 type Via string
 
