@@ -79,9 +79,11 @@ func newFence(ctx context.Context, cfg Config, s *service, in *intake.Intake, cl
 	if err != nil {
 		return nil, err
 	}
+	f.tokens = auth.NewCache(&auth.Auth{Store: s.db, Now: time.Now, Log: s.log}, time.Duration(cfg.Fence.MaxStale))
 	if f.gate, err = gate.Open(ctx, gate.Config{
 		Store: s.db, Policies: policies.set, Checks: checkVersions(), Advisories: known,
-		MaxStale: time.Duration(cfg.Fence.MaxStale), CodeKey: key, Now: time.Now, Log: s.log,
+		MaxStale: time.Duration(cfg.Fence.MaxStale), CodeKey: key,
+		TokensChanged: f.tokens.Forget, Now: time.Now, Log: s.log,
 	}); err != nil {
 		return nil, err
 	}
@@ -94,7 +96,6 @@ func newFence(ctx context.Context, cfg Config, s *service, in *intake.Intake, cl
 		in.Publishers = newPublishers(client, s.log)
 	}
 	f.fetches = registry.NewFetchLog(s.db, s.log)
-	f.tokens = auth.NewCache(&auth.Auth{Store: s.db, Now: time.Now, Log: s.log}, time.Duration(cfg.Fence.MaxStale))
 	f.access = registry.Access{Anonymous: cfg.Fence.Anonymous, Tokens: cfg.Fence.Tokens, AuthRequired: cfg.Fence.AuthRequired}
 	f.desk = newDesk(cfg, s.db, f.gate)
 	f.desk.Changed = f.changed

@@ -81,11 +81,13 @@ func (g *Gate) takeIn(ctx context.Context, events []store.GateEvent) error {
 		case store.GateCrate:
 			changed[e.Key] = e.Seq
 		case store.GateToken:
+			g.TokensChanged()
 		case store.GateBaseline:
 			if err := g.readBaselines(ctx); err != nil {
 				return err
 			}
 		default:
+			g.TokensChanged()
 			if err := g.load(ctx); err != nil {
 				return err
 			}

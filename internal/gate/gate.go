@@ -53,8 +53,11 @@ type Config struct {
 	MaxStale time.Duration
 	// CodeKey makes the codes of decisions hard to guess. All replicas have the same.
 	CodeKey []byte
-	Now     func() time.Time
-	Log     *slog.Logger
+	// TokensChanged is called when a token may have been made or revoked, for the
+	// gate is who hears the store's events. It may be nil.
+	TokensChanged func()
+	Now           func() time.Time
+	Log           *slog.Logger
 }
 
 // A Gate decides what is served. Its methods may be called by many at once.
@@ -123,6 +126,9 @@ func (g *Gate) Ready() error {
 func (c Config) withDefaults() Config {
 	if c.MaxStale <= 0 {
 		c.MaxStale = DefaultMaxStale
+	}
+	if c.TokensChanged == nil {
+		c.TokensChanged = func() {}
 	}
 	if c.Now == nil {
 		c.Now = time.Now

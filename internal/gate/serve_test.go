@@ -206,6 +206,34 @@ func TestApplyIsNotRepeated(t *testing.T) {
 	}
 }
 
+// Whoever remembers tokens is told when one may be worth something else.
+func TestTokensChanged(t *testing.T) {
+	f := newFakeStore()
+	f.put("app", day, line("app", "1.0.0", day.AddDate(-1, 0, 0)))
+	g, _ := open(t, f)
+	told := 0
+	g.TokensChanged = func() { told++ }
+	for _, step := range []struct {
+		what store.GateChange
+		key  string
+		want int
+	}{
+		{what: store.GateCrate, key: "app", want: 0},
+		{what: store.GateBaseline, want: 0},
+		{what: store.GateToken, want: 1},
+		{what: store.GateAll, want: 2},
+		{what: "something new", want: 3},
+	} {
+		f.event(step.what, step.key)
+		if err := g.Follow(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if told != step.want {
+			t.Errorf("after %q told %d times, want %d", step.what, told, step.want)
+		}
+	}
+}
+
 // Without word from the store what was allowed stays, and nothing is newly so.
 func TestBlind(t *testing.T) {
 	f := newFakeStore()
