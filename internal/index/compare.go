@@ -10,10 +10,6 @@ import (
 // maxDifferences is how many differences are told one by one.
 const maxDifferences = 5
 
-// Same reports whether cargo resolves and builds by two lines of one release
-// alike; see Differences.
-func Same(a, b *Line) bool { return len(Differences(a, b)) == 0 }
-
 // Differences says what cargo would resolve or build differently by line b than
 // by line a, in clauses such as `adds normal dependency "x" "^1"`. The order of
 // dependencies and features, and in which map a feature stands, make none; nor do

@@ -125,16 +125,6 @@ func (e *Entry) AppendYanked(buf []byte, yanked bool) []byte {
 	return append(buf, e.Raw[e.value.end:]...)
 }
 
-// SetYanked returns a copy of the line that states that it is yanked or not; see
-// Entry.AppendYanked. The error wraps ErrLine.
-func SetYanked(raw []byte, yanked bool) ([]byte, error) {
-	e, err := Scan(raw)
-	if err != nil {
-		return nil, fmt.Errorf("set yanked: %w", err)
-	}
-	return e.AppendYanked(make([]byte, 0, len(raw)+len(`,"yanked":false`)), yanked), nil
-}
-
 // Digest is Entry.Digest of a line. The error wraps ErrLine.
 func Digest(raw []byte) ([sha256.Size]byte, error) {
 	e, err := Scan(raw)

@@ -129,7 +129,16 @@ func FuzzScan(f *testing.F) {
 	f.Fuzz(func(t *testing.T, raw []byte) { agree(t, raw) })
 }
 
-func TestSetYanked(t *testing.T) {
+// setYanked returns a copy of the line that states that it is yanked or not.
+func setYanked(raw []byte, yanked bool) ([]byte, error) {
+	e, err := Scan(raw)
+	if err != nil {
+		return nil, err
+	}
+	return e.AppendYanked(nil, yanked), nil
+}
+
+func TestAppendYanked(t *testing.T) {
 	tests := []struct {
 		name string
 		more string
@@ -147,12 +156,12 @@ func TestSetYanked(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			in := []byte(least(tt.more))
-			got, err := SetYanked(in, true)
+			got, err := setYanked(in, true)
 			if err != nil {
 				t.Fatal(err)
 			}
 			if string(got) != least(tt.want) {
-				t.Errorf("SetYanked(%.300s)\n     = %.300s\n  want %.300s", in, got, least(tt.want))
+				t.Errorf("setYanked(%.300s)\n     = %.300s\n  want %.300s", in, got, least(tt.want))
 			}
 			if string(in) != least(tt.more) {
 				t.Error("the line that was given changed")
@@ -161,10 +170,10 @@ func TestSetYanked(t *testing.T) {
 	}
 }
 
-func TestSetYankedRefuses(t *testing.T) {
+func TestAppendYankedRefuses(t *testing.T) {
 	for _, line := range []string{"", "{}", least(`,"yanked":true,"yanked":false`), least(`,"yanked":true,"yank\u0065d":false`), least(`,"yanked":"no"`)} {
-		if got, err := SetYanked([]byte(line), true); !errors.Is(err, ErrLine) {
-			t.Errorf("SetYanked(%q) = %q, %v, want ErrLine", line, got, err)
+		if got, err := setYanked([]byte(line), true); !errors.Is(err, ErrLine) {
+			t.Errorf("setYanked(%q) = %q, %v, want ErrLine", line, got, err)
 		}
 	}
 }
@@ -200,7 +209,7 @@ func TestDigest(t *testing.T) {
 }
 
 // Setting what a line says of yanks changes nothing else in it.
-func FuzzSetYanked(f *testing.F) {
+func FuzzAppendYanked(f *testing.F) {
 	for _, line := range strange() {
 		f.Add([]byte(line), true)
 		f.Add([]byte(line), false)
@@ -210,9 +219,9 @@ func FuzzSetYanked(f *testing.F) {
 		if err != nil {
 			return
 		}
-		set, err := SetYanked(raw, yanked)
+		set, err := setYanked(raw, yanked)
 		if err != nil {
-			t.Fatalf("SetYanked of a line: %v", err)
+			t.Fatalf("AppendYanked of a line: %v", err)
 		}
 		after, err := ParseLine(set)
 		if err != nil || after.Yanked != yanked {
@@ -222,11 +231,11 @@ func FuzzSetYanked(f *testing.F) {
 		if diff := cmp.Diff(before, after, cmpopts.IgnoreFields(Line{}, "Raw")); diff != "" {
 			t.Fatalf("the line differs (-before +after):\n%s", diff)
 		}
-		back, err := SetYanked(set, !yanked)
+		back, err := setYanked(set, !yanked)
 		if err != nil {
 			t.Fatal(err)
 		}
-		again, err := SetYanked(back, yanked)
+		again, err := setYanked(back, yanked)
 		if err != nil || !bytes.Equal(again, set) {
 			t.Fatalf("set twice: %s, then %s, %v", set, again, err)
 		}
@@ -281,12 +290,12 @@ func BenchmarkScan(b *testing.B) {
 	}
 }
 
-func BenchmarkSetYanked(b *testing.B) {
+func BenchmarkAppendYanked(b *testing.B) {
 	raw := []byte(ordinary)
 	b.SetBytes(int64(len(raw)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := SetYanked(raw, true); err != nil {
+		if _, err := setYanked(raw, true); err != nil {
 			b.Fatal(err)
 		}
 	}

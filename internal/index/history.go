@@ -68,7 +68,7 @@ func HistoryOf(entries []Entry, i int) (History, error) {
 	var previous *Line
 	if !h.FirstVersion {
 		h.NewRange = !slices.ContainsFunc(past, func(p pastVersion) bool {
-			return sameRange(p.version, version) && (version.IsPrerelease() || !p.version.IsPrerelease())
+			return SameRange(p.version, version) && (version.IsPrerelease() || !p.version.IsPrerelease())
 		})
 		from := measure(past, version)
 		h.Previous = from.entry.Vers
@@ -124,7 +124,7 @@ func measure(past []pastVersion, version crate.Version) pastVersion {
 	var best, last *pastVersion
 	for j := range past {
 		p := &past[j]
-		if sameRange(p.version, version) && p.version.Compare(version) < 0 && (best == nil || p.version.Compare(best.version) > 0) {
+		if SameRange(p.version, version) && p.version.Compare(version) < 0 && (best == nil || p.version.Compare(best.version) > 0) {
 			best = p
 		}
 		if last == nil || !p.entry.Pubtime.Before(last.entry.Pubtime) {
@@ -228,8 +228,9 @@ func Range(v crate.Version) string {
 	}
 }
 
-// sameRange reports whether Range is the same for both.
-func sameRange(v, w crate.Version) bool {
+// SameRange reports whether Range is the same for both: whether cargo, asked for
+// one with its default requirement, may take the other.
+func SameRange(v, w crate.Version) bool {
 	switch {
 	case v.Major != w.Major:
 		return false

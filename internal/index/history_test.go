@@ -169,8 +169,8 @@ func TestRange(t *testing.T) {
 			t.Errorf("Range(%s) = %q, want %q", version, got, want)
 		}
 		for other, theirs := range ranges {
-			if got := sameRange(parse(version), parse(other)); got != (want == theirs) {
-				t.Errorf("sameRange(%s, %s) = %t", version, other, got)
+			if got := SameRange(parse(version), parse(other)); got != (want == theirs) {
+				t.Errorf("SameRange(%s, %s) = %t", version, other, got)
 			}
 		}
 	}

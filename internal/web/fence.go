@@ -10,6 +10,7 @@ import (
 	"github.com/cratefence/cratefence/internal/auth"
 	"github.com/cratefence/cratefence/internal/crate"
 	"github.com/cratefence/cratefence/internal/gate"
+	"github.com/cratefence/cratefence/internal/index"
 	"github.com/cratefence/cratefence/internal/policy"
 	"github.com/cratefence/cratefence/internal/ruling"
 	"github.com/cratefence/cratefence/internal/store"
@@ -257,7 +258,7 @@ func instead(versions []gate.VersionView, held string) string {
 	found := ""
 	for _, v := range versions {
 		parsed, err := crate.ParseVersion(v.Version)
-		if err != nil || !v.Served || v.Yanked || parsed.IsPrerelease() || !compatible(want, parsed) || parsed.Compare(want) >= 0 {
+		if err != nil || !v.Served || v.Yanked || parsed.IsPrerelease() || !index.SameRange(want, parsed) || parsed.Compare(want) >= 0 {
 			continue
 		}
 		if found == "" || parsed.Compare(best) > 0 {
@@ -265,17 +266,4 @@ func instead(versions []gate.VersionView, held string) string {
 		}
 	}
 	return found
-}
-
-// compatible reports whether cargo takes two versions for one another.
-func compatible(a, b crate.Version) bool {
-	switch {
-	case a.Major != b.Major:
-		return false
-	case a.Major > 0:
-		return true
-	case a.Minor != b.Minor:
-		return false
-	}
-	return a.Minor > 0 || a.Patch == b.Patch
 }
