@@ -98,12 +98,15 @@ func openDatabase(ctx context.Context, cfg Config) (opened, error) {
 	}}, nil
 }
 
+// errNoDatabase: the data folder holds none.
+var errNoDatabase = errors.New("no database")
+
 // openExisting is openDatabase for commands that read or change what is there:
 // it makes nothing.
 func openExisting(ctx context.Context, cfg Config) (opened, error) {
 	if cfg.Database == "" && cfg.DatabaseFile == "" {
 		if _, err := os.Stat(cfg.databasePath()); errors.Is(err, fs.ErrNotExist) {
-			return opened{}, fmt.Errorf("no database in %q: name the service's folder with --data, or its --config", cfg.Data)
+			return opened{}, fmt.Errorf("%w in %q: name the service's folder with --data, or its --config", errNoDatabase, cfg.Data)
 		}
 	}
 	return openDatabase(ctx, cfg)

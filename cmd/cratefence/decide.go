@@ -25,12 +25,14 @@ type decideCmd struct {
 }
 
 func (decideCmd) Help() string {
-	return `allow        cargo gets it, whatever kept it back
-keep         it was looked at, and stays as it is
-block        in quarantine until somebody decides otherwise
-revoke       withdrawn, also from those who have it locked
-honour-yank  let a yank stand that the guard keeps back
-accept-line  take the index line that upstream has now, after it was edited
+	return `What may be decided:
+
+  allow        cargo gets it, whatever kept it back
+  keep         it was looked at, and stays as it is
+  block        in quarantine until somebody decides otherwise
+  revoke       withdrawn, also from those who have it locked
+  honour-yank  let a yank stand that the guard keeps back
+  accept-line  take the index line that upstream has now, after it was edited
 
 A decision is undone by a later one alone, which names it with --after.
 
@@ -40,8 +42,10 @@ whom no [[people]] of the configuration names among its users is not known not
 to have published the release: the decision is marked as not checked for
 self-approval, and a policy that asks for that (high does) refuses it.
 
-Example:
-  cratefence decide block arrayref@0.3.10 --reason "ships a beacon"`
+Examples:
+  cratefence decide block arrayref@0.3.10 --reason "ships a beacon"
+  cratefence decide allow arrayref@0.3.10 --after 1 --reason "it was a test"
+  cratefence decide accept-line arrayref@0.3.9     prints the line to read first`
 }
 
 func (c *decideCmd) Run(ctx context.Context, t *terminal, cli *cli) error {

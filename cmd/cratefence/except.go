@@ -96,8 +96,20 @@ func (c *exceptListCmd) Run(ctx context.Context, t *terminal, cli *cli) error {
 	})
 }
 
+func (exceptListCmd) Help() string {
+	return `Examples:
+  cratefence except list
+  cratefence except list --all --json`
+}
+
 type exceptExpireCmd struct {
-	ID int64 `arg:"" name:"id" help:"The exception's number, as 'except list' has it."`
+	ID   int64 `arg:"" name:"id" help:"The exception's number, as 'except list' has it."`
+	JSON bool  `name:"json" help:"Print JSON."`
+}
+
+func (exceptExpireCmd) Help() string {
+	return `Example:
+  cratefence except expire 3`
 }
 
 func (c *exceptExpireCmd) Run(ctx context.Context, t *terminal, cli *cli) error {
@@ -105,6 +117,9 @@ func (c *exceptExpireCmd) Run(ctx context.Context, t *terminal, cli *cli) error 
 		ended, err := d.Expire(ctx, store.ID(c.ID), actor())
 		if err != nil {
 			return err
+		}
+		if c.JSON {
+			return json.NewEncoder(t.out).Encode(api.NewException(ended))
 		}
 		fmt.Fprintf(t.out, "Exception %d is over: %s %s no longer passes %s.\n", ended.ID, ended.Crate, ended.Version, ended.Rule)
 		return nil

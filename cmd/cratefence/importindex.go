@@ -167,7 +167,8 @@ func (c *importCmd) baselines(ctx context.Context, db opened, policies []string,
 
 func (d imported) print(t *terminal) {
 	fmt.Fprintf(t.out, "Imported %d crates with %d versions in %.1f s from %s.\n", d.Crates, d.Versions, d.Seconds, printable(d.Source))
-	fmt.Fprintf(t.out, "Crates: %d new, %d known and merged, %d left as upstream said since.\n", d.New, d.Merged, d.Newer)
+	same := d.Crates - d.New - d.Merged - d.Newer
+	fmt.Fprintf(t.out, "Crates: %d new, %d known and merged, %d as they were, %d left as upstream said since.\n", d.New, d.Merged, same, d.Newer)
 	fmt.Fprintf(t.out, "Versions: %d yanked, %d without a date of publication.\n", d.Yanked, d.Undated)
 	if d.Unreadable > 0 || d.Skipped > 0 {
 		fmt.Fprintf(t.out, "Left out: %d lines and %d files, among them:\n", d.Unreadable, d.Skipped)

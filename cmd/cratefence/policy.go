@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -22,14 +24,30 @@ type policyCmd struct {
 
 type policyCheckCmd struct {
 	File string `arg:"" help:"The policy file; - reads standard input."`
+	JSON bool   `name:"json" help:"Print JSON."`
 }
 
 func (policyCheckCmd) Help() string {
 	return `Exits with 0 when nothing is to be said, 1 when something is seldom meant, and 2
 when the file cannot be taken.
 
-Example:
-  cratefence policy check policies.toml`
+Examples:
+  cratefence policy check policies.toml
+  cratefence policy check --json - < policies.toml`
+}
+
+// checkedPolicies is what `policy check` says, as JSON.
+type checkedPolicies struct {
+	Policies []policySummary  `json:"policies"`
+	Warnings []policy.Warning `json:"warnings"`
+}
+
+type policySummary struct {
+	Name     string      `json:"name"`
+	Preset   string      `json:"preset"`
+	Mode     policy.Mode `json:"mode"`
+	Rules    int         `json:"rules"`
+	Sections int         `json:"sections"`
 }
 
 func (c *policyCheckCmd) Run(t *terminal) error {
@@ -41,16 +59,29 @@ func (c *policyCheckCmd) Run(t *terminal) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", c.File, err)
 	}
+	checked := checkedPolicies{Warnings: append([]policy.Warning{}, set.Warnings(builtinChecks(), time.Now())...)}
 	for _, p := range set.Policies() {
-		fmt.Fprintf(t.out, "%s: policy %s: preset %s, mode %s, %s, %s\n", c.File, p.Name, p.Preset, p.Mode,
-			number(len(p.Rules), "rule"), number(len(p.Crates), "section"))
+		checked.Policies = append(checked.Policies, policySummary{p.Name, p.Preset, p.Mode, len(p.Rules), len(p.Crates)})
 	}
-	warnings := set.Warnings(builtinChecks(), time.Now())
-	for _, w := range warnings {
-		fmt.Fprintf(t.err, "%s: warning: policy %s: %s\n", c.File, w.Policy, w.Text)
+	if err := c.print(t, checked); err != nil {
+		return err
 	}
-	if len(warnings) > 0 {
+	if len(checked.Warnings) > 0 {
 		return &exitError{code: exitFound}
+	}
+	return nil
+}
+
+func (c *policyCheckCmd) print(t *terminal, checked checkedPolicies) error {
+	if c.JSON {
+		return json.NewEncoder(t.out).Encode(checked)
+	}
+	for _, p := range checked.Policies {
+		fmt.Fprintf(t.out, "%s: policy %s: preset %s, mode %s, %s, %s\n", c.File, p.Name, p.Preset, p.Mode,
+			number(p.Rules, "rule"), number(p.Sections, "section"))
+	}
+	for _, w := range checked.Warnings {
+		fmt.Fprintf(t.err, "%s: warning: policy %s: %s\n", c.File, w.Policy, w.Text)
 	}
 	return nil
 }
@@ -80,8 +111,12 @@ type policyShowCmd struct {
 }
 
 func (policyShowCmd) Help() string {
-	return `Explains what the configured file says, or the policy that holds without one. A
-baseline that import-index recorded is shown on the service's pages.`
+	return `Explains what the configured file says, or the policy that holds without one,
+with the baselines that import-index recorded.
+
+Examples:
+  cratefence policy show
+  cratefence --config fence.toml policy show strict --json`
 }
 
 // explained is a policy as JSON.
@@ -92,7 +127,7 @@ type explained struct {
 	Chapters []policy.Chapter `json:"chapters"`
 }
 
-func (c *policyShowCmd) Run(t *terminal, cli *cli) error {
+func (c *policyShowCmd) Run(ctx context.Context, t *terminal, cli *cli) error {
 	cfg, err := cli.config()
 	if err != nil {
 		return err
@@ -109,7 +144,35 @@ func (c *policyShowCmd) Run(t *terminal, cli *cli) error {
 		}
 		chosen = []*policy.Policy{p}
 	}
+	if err := withBaselines(ctx, cfg, chosen); err != nil {
+		fmt.Fprintf(t.err, "cratefence: read recorded baselines: %v\n", err)
+	}
 	return printPolicies(t.out, chosen, c.JSON)
+}
+
+// withBaselines gives policies the baselines that were recorded for them. Where
+// no service has run yet there are none.
+func withBaselines(ctx context.Context, cfg Config, list []*policy.Policy) error {
+	db, err := openExisting(ctx, cfg)
+	if errors.Is(err, errNoDatabase) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	recorded, err := db.Baselines(ctx)
+	if err != nil {
+		return err
+	}
+	for i, p := range list {
+		for _, b := range recorded {
+			if b.Policy == p.Name {
+				list[i] = p.WithBaseline(b.At)
+			}
+		}
+	}
+	return nil
 }
 
 func printPolicies(w io.Writer, list []*policy.Policy, asJSON bool) error {
@@ -158,13 +221,27 @@ func unknownPolicy(name string, list []*policy.Policy) error {
 
 type policyPresetsCmd struct {
 	Name string `arg:"" optional:"" help:"The preset to explain in full."`
+	JSON bool   `name:"json" help:"Print JSON, of each preset in full."`
+}
+
+func (policyPresetsCmd) Help() string {
+	return `Examples:
+  cratefence policy presets
+  cratefence policy presets high`
 }
 
 func (c *policyPresetsCmd) Run(t *terminal) error {
+	if c.JSON && c.Name == "" {
+		var all []*policy.Policy
+		for _, p := range policy.Presets() {
+			all = append(all, p.Policy())
+		}
+		return printPolicies(t.out, all, true)
+	}
 	for i, p := range policy.Presets() {
 		switch {
 		case c.Name == p.Name:
-			return printPolicies(t.out, []*policy.Policy{p.Policy()}, false)
+			return printPolicies(t.out, []*policy.Policy{p.Policy()}, c.JSON)
 		case c.Name != "":
 			continue
 		case i > 0:
@@ -187,13 +264,31 @@ func (c *policyPresetsCmd) Run(t *terminal) error {
 }
 
 type policyDocsCmd struct {
-	Markdown bool `help:"Print the whole manual as Markdown."`
+	Markdown bool `xor:"form" help:"Print the whole manual as Markdown."`
+	JSON     bool `name:"json" xor:"form" help:"Print JSON."`
+}
+
+func (policyDocsCmd) Help() string {
+	return `Examples:
+  cratefence policy docs
+  cratefence policy docs --markdown > policy.md`
+}
+
+// documented is what a policy file may say and its rules may ask, as JSON.
+type documented struct {
+	Keys      []policy.Key      `json:"keys"`
+	Variables []policy.Variable `json:"variables"`
 }
 
 func (c *policyDocsCmd) Run(t *terminal) error {
 	if c.Markdown {
 		_, err := io.WriteString(t.out, policyMarkdown())
 		return err
+	}
+	if c.JSON {
+		enc := json.NewEncoder(t.out)
+		enc.SetEscapeHTML(false)
+		return enc.Encode(documented{policy.Keys(), policy.Variables()})
 	}
 	fmt.Fprintln(t.out, "What a policy file may say")
 	table := ""

@@ -75,7 +75,9 @@ func (p setupPlan) notes() []string {
 		notes = append(notes, `Dependencies come through the fence where Cargo.toml says so: NAME = { version = "1", registry = "fence" }.`)
 	} else {
 		notes = append(notes, "Cargo downloads each crate once more, through the fence. Lock files do not change. "+
-			"cargo publish, search and owner now want to be told where: --registry crates-io.")
+			"cargo publish, search and owner now want to be told where: --registry crates-io.",
+			"cargo install reads no project's file: for it, and for every project, write to config.toml in cargo's home "+
+				"(cratefence setup --write=$HOME/.cargo/config.toml).")
 	}
 	if p.cargo.minor >= sinceMinAge {
 		notes = append(notes, "This cargo has a cool-off of its own, which adds to the fence's and knows no exceptions. Where it is wanted, "+

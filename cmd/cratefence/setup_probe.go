@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -26,7 +28,7 @@ func askFence(ctx context.Context, base *url.URL, policy string, wanted bool) (t
 	}
 	status, body, err := fetchConfig(ctx, client, at, "")
 	if err != nil {
-		return false, fmt.Errorf("ask the fence: %w; is it running? (--offline does not ask)", err)
+		return false, fmt.Errorf("ask the fence: %w; %s (--offline does not ask)", err, unreachable(err))
 	}
 	if status == http.StatusUnauthorized {
 		secret := os.Getenv("CARGO_REGISTRIES_FENCE_TOKEN")
@@ -46,6 +48,16 @@ func askFence(ctx context.Context, base *url.URL, policy string, wanted bool) (t
 		return false, fmt.Errorf("ask the fence: %s is not a fence's: %w", at, err)
 	}
 	return wanted || config.AuthRequired, nil
+}
+
+// unreachable says what to look at when there is no answer. Cargo trusts other
+// authorities than this program does, so that each has to be told.
+func unreachable(err error) string {
+	var distrusted *tls.CertificateVerificationError
+	if errors.As(err, &distrusted) {
+		return "name the authority's certificate, a PEM file, in SSL_CERT_FILE for this command, and in http.cainfo for cargo"
+	}
+	return "is it running?"
 }
 
 func fetchConfig(ctx context.Context, client *http.Client, at, secret string) (status int, body []byte, err error) {

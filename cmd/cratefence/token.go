@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/cratefence/cratefence/internal/auth"
+	"github.com/cratefence/cratefence/internal/store"
 )
 
 // tokenCmd is `cratefence token`.
@@ -30,6 +31,7 @@ type tokenCreateCmd struct {
 	Scope     []string      `required:"" enum:"${scopes}" help:"What it may do (repeatable): ${enum}."`
 	Expires   time.Duration `default:"2160h" help:"How long it lives (${default}, 90 days)."`
 	BeyondMax bool          `help:"Let it live longer than a year."`
+	JSON      bool          `name:"json" help:"Print JSON, the secret in it."`
 }
 
 func (tokenCreateCmd) Help() string {
@@ -61,6 +63,9 @@ func (c *tokenCreateCmd) Run(ctx context.Context, t *terminal, cli *cli) error {
 		if err != nil {
 			return err
 		}
+		if c.JSON {
+			return json.NewEncoder(t.out).Encode(createdToken{secret, newTokenInfo(token, time.Now())})
+		}
 		fmt.Fprintln(t.out, secret)
 		fmt.Fprintf(t.err, "Token %q may %s until %s. The line above is shown only now.\n",
 			token.Name, strings.Join(token.Scopes, ", "), token.ExpiresAt.Format("2006-01-02 15:04 MST"))
@@ -68,8 +73,20 @@ func (c *tokenCreateCmd) Run(ctx context.Context, t *terminal, cli *cli) error {
 	})
 }
 
+// createdToken is a new token as JSON: the one time that its secret is told.
+type createdToken struct {
+	Secret string `json:"secret"`
+	tokenInfo
+}
+
 type tokenListCmd struct {
 	JSON bool `name:"json" help:"Print JSON."`
+}
+
+func (tokenListCmd) Help() string {
+	return `Examples:
+  cratefence token list
+  cratefence token list --json`
 }
 
 // tokenInfo is a token as JSON.
@@ -82,6 +99,17 @@ type tokenInfo struct {
 	UsedAt    time.Time `json:"used_at,omitzero"`
 }
 
+func newTokenInfo(t store.Token, now time.Time) tokenInfo {
+	state := "in force"
+	switch {
+	case !t.RevokedAt.IsZero():
+		state = "revoked"
+	case !t.ExpiresAt.After(now):
+		state = "expired"
+	}
+	return tokenInfo{t.Name, t.Scopes, state, t.CreatedAt, t.ExpiresAt, t.UsedAt}
+}
+
 func (c *tokenListCmd) Run(ctx context.Context, t *terminal, cli *cli) error {
 	return withAuth(ctx, cli, t, openExisting, func(ctx context.Context, a *auth.Auth) error {
 		tokens, err := a.Tokens(ctx)
@@ -91,14 +119,7 @@ func (c *tokenListCmd) Run(ctx context.Context, t *terminal, cli *cli) error {
 		infos := make([]tokenInfo, 0, len(tokens))
 		now := time.Now()
 		for _, token := range tokens {
-			state := "in force"
-			switch {
-			case !token.RevokedAt.IsZero():
-				state = "revoked"
-			case !token.ExpiresAt.After(now):
-				state = "expired"
-			}
-			infos = append(infos, tokenInfo{token.Name, token.Scopes, state, token.CreatedAt, token.ExpiresAt, token.UsedAt})
+			infos = append(infos, newTokenInfo(token, now))
 		}
 		if c.JSON {
 			return json.NewEncoder(t.out).Encode(infos)
@@ -122,12 +143,24 @@ func (c *tokenListCmd) Run(ctx context.Context, t *terminal, cli *cli) error {
 
 type tokenRevokeCmd struct {
 	Name string `arg:"" help:"The token's name."`
+	JSON bool   `name:"json" help:"Print JSON."`
+}
+
+func (tokenRevokeCmd) Help() string {
+	return `A running service refuses it within two seconds.
+
+Example:
+  cratefence token revoke ci`
 }
 
 func (c *tokenRevokeCmd) Run(ctx context.Context, t *terminal, cli *cli) error {
 	return withAuth(ctx, cli, t, openExisting, func(ctx context.Context, a *auth.Auth) error {
-		if _, err := a.Revoke(ctx, c.Name); err != nil {
+		revoked, err := a.Revoke(ctx, c.Name)
+		if err != nil {
 			return err
+		}
+		if c.JSON {
+			return json.NewEncoder(t.out).Encode(newTokenInfo(revoked, time.Now()))
 		}
 		fmt.Fprintf(t.out, "Token %q is revoked.\n", c.Name)
 		return nil

@@ -6,10 +6,10 @@ import "slices"
 type Key struct {
 	// Table is where it stands, as in "policy.NAME.cool_off"; "[]" follows the
 	// name of a table that may stand there several times.
-	Table string
-	Name  string
-	Want  string // what its value is
-	Doc   string
+	Table string `json:"table"`
+	Name  string `json:"name"`
+	Want  string `json:"want"` // what its value is
+	Doc   string `json:"doc"`
 }
 
 const (

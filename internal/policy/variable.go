@@ -10,10 +10,10 @@ import (
 
 // A Variable is something that the expression of a rule may ask.
 type Variable struct {
-	Name    string // as in "release.age"
-	Type    string // as CEL writes it
-	Doc     string
-	Example string // an expression that asks it
+	Name    string `json:"name"` // as in "release.age"
+	Type    string `json:"type"` // as CEL writes it
+	Doc     string `json:"doc"`
+	Example string `json:"example"` // an expression that asks it
 }
 
 // Variables lists what the expressions of rules may ask.

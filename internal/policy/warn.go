@@ -11,8 +11,8 @@ import (
 
 // A Warning is something that a policy may say, and that is seldom meant.
 type Warning struct {
-	Policy string
-	Text   string
+	Policy string `json:"policy"`
+	Text   string `json:"text"`
 }
 
 // Warnings looks for what is seldom meant. checks are those that this fence
