@@ -76,7 +76,7 @@ func Entries(data []byte) iter.Seq2[Entry, error] {
 // apart.
 func (e *Entry) Key() string { return VersionKey(e.Vers) }
 
-// VersionKey is a valid version without build metadata. To cargo and to
+// VersionKey is a version without build metadata. To cargo and to
 // registries two versions with one key are the same.
 func VersionKey(version string) string {
 	key, _, _ := strings.Cut(version, "+")

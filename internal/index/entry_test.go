@@ -129,6 +129,17 @@ func FuzzScan(f *testing.F) {
 	f.Fuzz(func(t *testing.T, raw []byte) { agree(t, raw) })
 }
 
+func TestVersionKey(t *testing.T) {
+	tests := map[string]string{
+		"1.0.0": "1.0.0", "1.0.0+a": "1.0.0", "1.0.0-rc.1+a-b.c": "1.0.0-rc.1", "1.0.0+": "1.0.0", "": "", "+": "",
+	}
+	for version, want := range tests {
+		if got := VersionKey(version); got != want {
+			t.Errorf("VersionKey(%q) = %q, want %q", version, got, want)
+		}
+	}
+}
+
 // setYanked returns a copy of the line that states that it is yanked or not.
 func setYanked(raw []byte, yanked bool) ([]byte, error) {
 	e, err := Scan(raw)

@@ -54,7 +54,7 @@ func replaceLine(lines []byte, r LineRecord) ([]byte, error) {
 	for line := range bytes.Lines(lines) {
 		text := bytes.TrimRight(line, "\n")
 		e, err := index.Scan(text)
-		if err == nil && e.Key() == VersionKey(r.Version) {
+		if err == nil && e.Key() == index.VersionKey(r.Version) {
 			found++
 			line = append(bytes.Clone(offered), line[len(text):]...)
 		}
@@ -75,7 +75,7 @@ func (f IndexFile) State(r Release) Release {
 		return r // what cannot be read says nothing
 	}
 	for e, err := range index.Entries(lines) {
-		if err != nil || e.Key() != VersionKey(r.Version) || e.Cksum != r.Checksum {
+		if err != nil || e.Key() != index.VersionKey(r.Version) || e.Cksum != r.Checksum {
 			continue
 		}
 		r.Yanked = e.Yanked

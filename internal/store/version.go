@@ -25,13 +25,6 @@ func CompareVersions(a, b string) int {
 	return va.Compare(vb)
 }
 
-// VersionKey is what makes versions of a crate the same version: all but the
-// build metadata, as on crates.io.
-func VersionKey(version string) string {
-	key, _, _ := strings.Cut(version, "+")
-	return key
-}
-
 // SpeaksBefore reports whether r rather than other speaks for their crate: see
 // Crate.Default.
 func (r Release) SpeaksBefore(other Release) bool {

@@ -40,17 +40,6 @@ func TestSpeaksBefore(t *testing.T) {
 	}
 }
 
-func TestVersionKey(t *testing.T) {
-	tests := map[string]string{
-		"1.0.0": "1.0.0", "1.0.0+a": "1.0.0", "1.0.0-rc.1+a-b.c": "1.0.0-rc.1", "1.0.0+": "1.0.0", "": "", "+": "",
-	}
-	for version, want := range tests {
-		if got := VersionKey(version); got != want {
-			t.Errorf("VersionKey(%q) = %q, want %q", version, got, want)
-		}
-	}
-}
-
 func TestFactsReplace(t *testing.T) {
 	// Each takes the place of itself and of those before it, and not of those after.
 	order := []CheckRun{

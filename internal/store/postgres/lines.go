@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/cratefence/cratefence/internal/crate"
+	"github.com/cratefence/cratefence/internal/index"
 	"github.com/cratefence/cratefence/internal/store"
 )
 
@@ -101,7 +102,7 @@ func yankReleases(ctx context.Context, tx pgx.Tx, key string, records []store.Li
 		tag, err := tx.Exec(ctx, `
 			UPDATE releases SET yanked = $4
 			WHERE crate_id = (SELECT id FROM crates WHERE lower(name COLLATE "C") = $1) AND version_key = $2 AND checksum = $3 AND yanked <> $4`,
-			r.Key, store.VersionKey(r.Version), digest(r.Checksum), r.Yanked)
+			r.Key, index.VersionKey(r.Version), digest(r.Checksum), r.Yanked)
 		if err != nil {
 			return err
 		}

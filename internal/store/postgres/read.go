@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/cratefence/cratefence/internal/crate"
+	"github.com/cratefence/cratefence/internal/index"
 	"github.com/cratefence/cratefence/internal/store"
 )
 
@@ -52,7 +53,7 @@ func (s *Store) Release(ctx context.Context, name, version string) (store.Releas
 	r, err := scanRelease(s.pool.QueryRow(ctx, `
 		SELECT `+releaseColumns+` FROM releases r JOIN crates c ON c.id = r.crate_id
 		WHERE c.key = $1 AND r.version_key = $2`,
-		crate.Canonical(store.Clean(name)), store.VersionKey(store.Clean(version))))
+		crate.Canonical(store.Clean(name)), index.VersionKey(store.Clean(version))))
 	if err != nil {
 		return store.Release{}, fmt.Errorf("read release %q %q: %w", name, version, err)
 	}

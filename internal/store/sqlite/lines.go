@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/cratefence/cratefence/internal/crate"
+	"github.com/cratefence/cratefence/internal/index"
 	"github.com/cratefence/cratefence/internal/store"
 )
 
@@ -89,7 +90,7 @@ func yankReleases(ctx context.Context, tx *sql.Tx, key string, records []store.L
 		result, err := tx.ExecContext(ctx, `
 			UPDATE releases SET yanked = $4
 			WHERE crate_id = (SELECT id FROM crates WHERE lower(name) = $1) AND version_key = $2 AND checksum = $3 AND yanked <> $4`,
-			r.Key, store.VersionKey(r.Version), digest(r.Checksum), r.Yanked)
+			r.Key, index.VersionKey(r.Version), digest(r.Checksum), r.Yanked)
 		if err != nil {
 			return err
 		}

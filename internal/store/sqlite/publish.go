@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/cratefence/cratefence/internal/crate"
+	"github.com/cratefence/cratefence/internal/index"
 	"github.com/cratefence/cratefence/internal/store"
 )
 
@@ -38,7 +39,7 @@ func (s *Store) publish(ctx context.Context, tx *sql.Tx, p store.Publication) (_
 	}
 	known, err := scanRelease(tx.QueryRowContext(ctx, `
 		SELECT `+releaseColumns+` FROM releases r JOIN crates c ON c.id = r.crate_id
-		WHERE r.crate_id = $1 AND r.version_key = $2`, c.ID, store.VersionKey(p.Release.Version)))
+		WHERE r.crate_id = $1 AND r.version_key = $2`, c.ID, index.VersionKey(p.Release.Version)))
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		release, err := s.addRelease(ctx, tx, c, p)
@@ -85,7 +86,7 @@ func (s *Store) addRelease(ctx context.Context, tx *sql.Tx, c store.Crate, p sto
 		INSERT INTO releases (crate_id, version, version_key, checksum, size, published_at, first_seen_at, publisher, via, yanked, about)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 		RETURNING id`,
-		r.CrateID, r.Version, store.VersionKey(r.Version), digest(r.Checksum), r.Size, instant(r.PublishedAt),
+		r.CrateID, r.Version, index.VersionKey(r.Version), digest(r.Checksum), r.Size, instant(r.PublishedAt),
 		instant(r.FirstSeenAt), r.Publisher, r.Via, r.Yanked, document{r.About}).Scan(&r.ID); err != nil {
 		return store.Release{}, err
 	}
