@@ -1,9 +1,6 @@
 package policy
 
-import (
-	"slices"
-	"time"
-)
+import "time"
 
 // A Verdict is what becomes of a release. The zero value and any unknown one
 // hold.
@@ -85,16 +82,6 @@ func (d Decision) Verdict() Verdict { return d.State.Verdict() }
 
 // Passes reports whether the release may be served.
 func (d Decision) Passes() bool { return d.Observed || d.Verdict() == Allow }
-
-// Same reports whether d says what other says: the same state, for the same
-// rules with the same ends. Words may differ, for they tell how long ago things
-// were; so may Pending and Recheck, which say only when to ask again.
-func (d Decision) Same(other Decision) bool {
-	return d.State == other.State && d.Observed == other.Observed &&
-		slices.EqualFunc(d.Reasons, other.Reasons, func(a, b Reason) bool {
-			return a.Rule == b.Rule && a.Verdict == b.Verdict && a.Until.Equal(b.Until)
-		})
-}
 
 // Until is when a hold ends if nothing else comes: the latest end of the reasons
 // that hold; zero when any of them has none.

@@ -245,7 +245,7 @@ func TestRecheck(t *testing.T) {
 		}
 		at := now.Add(time.Duration(rapid.Int64Range(0, int64(span)-1).Draw(t, "span")))
 		for _, at := range []time.Time{at, now.Add(span - 1)} {
-			if then := p.Decide(ev, at); !d.Same(then) {
+			if then := p.Decide(ev, at); !same(d, then) {
 				t.Fatalf("at %s %s %v\nat %s %s %v\nrecheck %s", now, d.State, d.Reasons, at, then.State, then.Reasons, d.Recheck)
 			}
 		}
