@@ -16,7 +16,10 @@ type flight struct {
 
 // flights are those under way, one per crate.
 type flights struct {
-	asking chan struct{} // as many as may ask upstream at once
+	// As many as may ask upstream at once: about crates that are known, and about
+	// others. Whoever asks for a thousand names that there are not, slowly answered,
+	// keeps nobody from what there is.
+	known, strange chan struct{}
 
 	mu    sync.Mutex
 	byKey map[string]*flight
@@ -49,14 +52,20 @@ func (f *flights) land(key string, landed *flight, err error) {
 }
 
 // turn waits for the right to ask upstream, which done gives back.
-func (f *flights) turn(ctx context.Context) (done func(), err error) {
+func (f *flights) turn(ctx context.Context, known bool) (done func(), err error) {
+	asking := f.strange
+	if known {
+		asking = f.known
+	}
 	select {
-	case f.asking <- struct{}{}:
-		return func() { <-f.asking }, nil
+	case asking <- struct{}{}:
+		return func() { <-asking }, nil
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return nil, fmt.Errorf("%w: %w", errNoTurn, ctx.Err())
 	}
 }
+
+var errNoTurn = errors.New("others are asked about")
 
 // recent remembers for a while what came of looks. The zero value is ready.
 type recent struct {

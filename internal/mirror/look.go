@@ -15,17 +15,11 @@ import (
 
 // fly looks at one crate: asks upstream, merges, stores, tells.
 func (m *Mirror) fly(ctx context.Context, key string, wide bool) error {
-	done, err := m.flights.turn(ctx)
-	if err != nil {
-		m.breaker.unasked()
-		return fmt.Errorf("refresh index file of %q: %w: %w", key, ErrTrouble, err)
-	}
-	defer done()
-	err = m.look(ctx, key, wide)
+	err := m.look(ctx, key, wide)
 	switch {
 	case err == nil, errors.Is(err, ErrNotFound):
 		return err
-	case !m.looks.was(key): // it is said once, not with each look
+	case !m.looks.was(key) && !errors.Is(err, errNoTurn): // it is said once, not with each look
 		m.Log.WarnContext(ctx, "index file stays as it was", "crate", key, "err", err)
 	}
 	return fmt.Errorf("refresh index file of %q: %w: %w", key, ErrTrouble, err)
@@ -35,7 +29,10 @@ func (m *Mirror) fly(ctx context.Context, key string, wide bool) error {
 const tries = 5
 
 func (m *Mirror) look(ctx context.Context, key string, wide bool) error {
-	var answer *Answer // of the first try: upstream is asked once
+	var (
+		answer *Answer // of the first try: upstream is asked once
+		done   func()
+	)
 	for range tries {
 		file, records, err := m.Store.IndexFile(ctx, key)
 		if errors.Is(err, store.ErrNotFound) {
@@ -44,6 +41,13 @@ func (m *Mirror) look(ctx context.Context, key string, wide bool) error {
 		if err != nil {
 			m.breaker.unasked()
 			return err
+		}
+		if done == nil {
+			if done, err = m.flights.turn(ctx, file.Revision > 0); err != nil {
+				m.breaker.unasked()
+				return err
+			}
+			defer done()
 		}
 		if answer == nil {
 			if answer, err = m.ask(ctx, file); err != nil {

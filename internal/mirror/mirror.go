@@ -94,13 +94,13 @@ type Mirror struct {
 // How much a mirror does at once.
 const (
 	maxFlights = 4096 // looks under way or waiting for their turn
-	maxAsking  = 32   // questions to upstream
+	maxAsking  = 32   // questions to upstream about known crates, and as many about others
 	lookTime   = 30 * time.Second
 )
 
 func (m *Mirror) init() {
 	m.setup.Do(func() {
-		m.flights.asking = make(chan struct{}, maxAsking)
+		m.flights.known, m.flights.strange = make(chan struct{}, maxAsking), make(chan struct{}, maxAsking)
 		m.breaker.log = m.Log
 	})
 }

@@ -417,6 +417,35 @@ func TestRefreshIsBounded(t *testing.T) {
 	})
 }
 
+// Names that there are not, slowly answered, keep nobody from what there is.
+func TestRefreshOfKnownCratesGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.registry.set("tidy-int", file("1.0.0"))
+		if err := w.Refresh(t.Context(), "tidy-int"); err != nil {
+			t.Fatal(err)
+		}
+		w.pass(time.Minute)
+		leave := make(chan struct{})
+		w.registry.answer = func(_ context.Context, name string) {
+			if name != "tidy-int" {
+				<-leave
+			}
+		}
+		var all sync.WaitGroup
+		for n := range 2 * maxAsking {
+			all.Go(func() { w.Refresh(t.Context(), fmt.Sprintf("c%d", n)) })
+		}
+		synctest.Wait()
+		w.registry.set("tidy-int", file("1.0.0\n1.0.1"))
+		if err := w.Refresh(t.Context(), "tidy-int"); err != nil {
+			t.Errorf("Refresh of a known crate = %v", err)
+		}
+		close(leave)
+		all.Wait()
+	})
+}
+
 func BenchmarkRefreshFresh(b *testing.B) {
 	w := newWorld()
 	w.registry.files["tidy-int"] = file("1.0.0")

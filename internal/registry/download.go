@@ -15,14 +15,15 @@ import (
 )
 
 // download asks the gate, and only then looks for bytes. Whatever the gate says
-// of a release is recorded.
+// of a release is recorded; who is refused again and again, once in a minute.
 func (f *fence) download(w http.ResponseWriter, r *http.Request, to route, actor string) error {
 	admitted, err := f.admit(r.Context(), to)
 	if err != nil {
 		return err
 	}
 	passes := admitted.Listed && admitted.Decision.Passes()
-	if r.Method == http.MethodGet && admitted.Listed { // of what only the client names no record is kept
+	// Of what only the client names no record is kept.
+	if r.Method == http.MethodGet && admitted.Listed && (passes || f.refusals.first(refusal{actor, to.policy, to.sum}, f.Now())) {
 		f.Fetches.Record(store.Fetch{
 			At: f.Now(), Actor: actor, Policy: to.policy,
 			Crate: to.name, Version: to.version, Checksum: to.sum, Passed: passes,
@@ -41,6 +42,12 @@ func (f *fence) download(w http.ResponseWriter, r *http.Request, to route, actor
 			"crate", to.name, "version", to.version, "error", err)
 	}
 	return f.send(w, r, to)
+}
+
+// A refusal is what somebody did not get.
+type refusal struct {
+	actor, policy string
+	sum           crate.Checksum
 }
 
 // words says why a release does not pass.

@@ -101,6 +101,33 @@ func TestDownloadOfWhatIsNotListed(t *testing.T) {
 	}
 }
 
+// Cargo gives up at a refusal. Who does not, fills no record with it.
+func TestRefusalsAreRecordedOnceInAMinute(t *testing.T) {
+	w := newWorld()
+	path := w.release("default", "tidy-int", "0.2.0", bytesOf(10), policy.Held)
+	allowed := w.release("default", "tidy-int", "0.1.0", bytesOf(20), policy.Allowed)
+	now := noon
+	w.deps.Now = func() time.Time { return now }
+	fence := New(w.deps)
+	for _, tt := range []struct {
+		after time.Duration
+		path  string
+		want  int // records so far
+	}{
+		{0, path, 1},
+		{59 * time.Second, path, 1},
+		{0, allowed, 2},
+		{0, allowed, 3}, // what passes is counted each time
+		{time.Second, path, 4},
+	} {
+		now = now.Add(tt.after)
+		fence.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "http://fence.example"+tt.path, nil))
+		if got := len(w.fetches.seen); got != tt.want {
+			t.Errorf("%s after %s: %d records, want %d", tt.path, tt.after, got, tt.want)
+		}
+	}
+}
+
 func TestRedirect(t *testing.T) {
 	w := newWorld()
 	w.deps.Redirect = true

@@ -3,33 +3,31 @@ package registry
 import (
 	"sync"
 	"time"
-
-	"github.com/cratefence/cratefence/internal/crate"
 )
 
-// How long, and of how many, it is remembered that a release was asked for.
+// How long, and of how many, it is remembered that something was asked for.
 const (
 	recentTime = time.Minute
 	maxRecent  = 4 << 10
 )
 
 // recent remembers what was asked for a short while ago, so that a client that
-// tries again and again costs the store nothing.
-type recent struct {
+// tries again and again costs the store nothing. The zero value is ready.
+type recent[K comparable] struct {
 	mu sync.Mutex
-	at map[crate.Checksum]time.Time
+	at map[K]time.Time
 }
 
-// first reports whether sum was not asked for within the last minute.
-func (r *recent) first(sum crate.Checksum, now time.Time) bool {
+// first reports whether what was not asked for within the last minute.
+func (r *recent[K]) first(what K, now time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if at, ok := r.at[sum]; ok && now.Sub(at) < recentTime {
+	if at, ok := r.at[what]; ok && now.Sub(at) < recentTime {
 		return false
 	}
 	if r.at == nil || len(r.at) >= maxRecent {
-		r.at = map[crate.Checksum]time.Time{}
+		r.at = map[K]time.Time{}
 	}
-	r.at[sum] = now
+	r.at[what] = now
 	return true
 }

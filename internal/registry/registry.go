@@ -104,7 +104,8 @@ const (
 type fence struct {
 	Deps
 	streams, waiting slots
-	wanted           recent
+	wanted           recent[crate.Checksum]
+	refusals         recent[refusal]
 }
 
 // New returns the handler of everything below /p/. It expects paths as they were
