@@ -64,7 +64,7 @@ func TestRealCargo(t *testing.T) {
 			}
 			text, _ := git(filepath.Join(dir, crate.ManifestFile))
 			in := Input{Manifest: mustParse(t, string(text)), Dir: dir, Files: paths(packed)}
-			in.RootDir, in.Root, _ = WorkspaceRoot(dir, git)
+			in.RootDir, in.Root, _ = WorkspaceRoot(nil, dir, git)
 			want, notes := mustCanonicalise(t, in)
 			got, _ := mustCanonicalise(t, Input{Manifest: published, Files: in.Files})
 			for _, d := range Compare(want, got) {

@@ -74,7 +74,7 @@ func (c realCrate) origin() (in Input, kind string, err error) {
 	}
 	in.Dir = string(text)
 	data, _ := c.inRepository(path.Join(in.Dir, crate.ManifestFile))
-	in.RootDir, in.Root, _ = WorkspaceRoot(in.Dir, c.inRepository)
+	in.RootDir, in.Root, _ = WorkspaceRoot(nil, in.Dir, c.inRepository)
 	in.Manifest, err = crate.ParseManifest(data)
 	return in, "git", err
 }
@@ -241,7 +241,7 @@ func TestCorpusLocks(t *testing.T) {
 			t.Errorf("%s: %v", c.name, err)
 			return
 		}
-		root, _, _ := WorkspaceRoot(c.text("DIR"), c.inRepository)
+		root, _, _ := WorkspaceRoot(nil, c.text("DIR"), c.inRepository)
 		data, ok = c.inRepository(path.Join(root, crate.LockFile))
 		if !ok {
 			return

@@ -85,7 +85,7 @@ func readFixture(t *testing.T, archive *txtar.Archive) fixture {
 	dir := strings.TrimPrefix(path.Dir(manifest), "git")
 	dir = strings.TrimPrefix(dir, "/")
 	f.git = Input{Manifest: mustParse(t, f.text[manifest]), Dir: dir, Files: files}
-	f.git.RootDir, f.git.Root, _ = WorkspaceRoot(dir, func(file string) ([]byte, bool) {
+	f.git.RootDir, f.git.Root, _ = WorkspaceRoot(nil, dir, func(file string) ([]byte, bool) {
 		text, ok := f.text["git/"+file]
 		return []byte(text), ok
 	})

@@ -13,16 +13,11 @@ const maxAncestry = 1 << 20
 
 // WorkspaceRoot finds the workspace of the package in folder dir as cargo does:
 // the package's own, or the one that `package.workspace` points to, or the nearest
-// above that does not exclude it. read returns a file of the repository. The
-// workspace's folder and manifest are returned; ok is false where there is none,
-// and where one of the manifests on the way cannot be read.
-func WorkspaceRoot(dir string, read func(file string) ([]byte, bool)) (root string, m *crate.Manifest, ok bool) {
-	return WorkspaceRootOf(nil, dir, read)
-}
-
-// WorkspaceRootOf is WorkspaceRoot of a package whose own manifest, the one in
-// folder dir, is parsed already; nil where it is not.
-func WorkspaceRootOf(own *crate.Manifest, dir string, read func(file string) ([]byte, bool)) (root string, m *crate.Manifest, ok bool) {
+// above that does not exclude it. own is the package's manifest where it is parsed
+// already, else nil; read returns a file of the repository. The workspace's folder
+// and manifest are returned; ok is false where there is none, and where one of the
+// manifests on the way cannot be read.
+func WorkspaceRoot(own *crate.Manifest, dir string, read func(file string) ([]byte, bool)) (root string, m *crate.Manifest, ok bool) {
 	left := maxAncestry
 	for at := dir; ; at = parent(at) {
 		data, there := read(path.Join(at, crate.ManifestFile))

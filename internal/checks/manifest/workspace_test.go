@@ -34,7 +34,7 @@ func TestWorkspaceRoot(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got, m, ok := WorkspaceRoot(tt.dir, func(file string) ([]byte, bool) {
+			got, m, ok := WorkspaceRoot(nil, tt.dir, func(file string) ([]byte, bool) {
 				text, ok := tt.files[file]
 				return []byte(text), ok
 			})
@@ -51,7 +51,7 @@ func TestWorkspaceRoot(t *testing.T) {
 // No more is parsed than a few manifests of the largest kind.
 func TestWorkspaceRootIsBounded(t *testing.T) {
 	reads := 0
-	_, _, ok := WorkspaceRoot("a/b/c/d/e", func(string) ([]byte, bool) {
+	_, _, ok := WorkspaceRoot(nil, "a/b/c/d/e", func(string) ([]byte, bool) {
 		reads++
 		return []byte("[package]\nname = \"a\"\n#" + strings.Repeat("x", maxAncestry/3)), true
 	})
@@ -64,7 +64,7 @@ func TestWorkspaceRootIsBounded(t *testing.T) {
 func TestWorkspaceRootIsLinear(t *testing.T) {
 	reads := 0
 	dir := strings.TrimSuffix(strings.Repeat("a/", 500), "/")
-	root, _, ok := WorkspaceRoot(dir, func(file string) ([]byte, bool) {
+	root, _, ok := WorkspaceRoot(nil, dir, func(file string) ([]byte, bool) {
 		reads++
 		if file == "Cargo.toml" {
 			return []byte("[workspace]\n"), true

@@ -44,7 +44,7 @@ func (c *comparison) readOrigin(ctx context.Context) error {
 		text, _ := r.read(at)
 		c.git, _ = crate.ParseManifest(text)
 	}
-	if folder, parsed, ok := manifest.WorkspaceRootOf(c.git, c.out.Path, r.read); ok {
+	if folder, parsed, ok := manifest.WorkspaceRoot(c.git, c.out.Path, r.read); ok {
 		c.root = &root{folder, parsed}
 	}
 	return r.err
