@@ -202,14 +202,37 @@ func (f *fence) changed(ctx context.Context, key string) {
 }
 
 // taken has the gate know a release that came by another way than its index line,
-// so that it is decided on before anybody asks for it.
+// so that it is decided on before anybody asks for it, and what it is measured by.
 func (f *fence) taken(ctx context.Context, r store.Release) {
+	ctx = context.WithoutCancel(ctx)
 	go func() {
-		err := f.mirror.Refresh(context.WithoutCancel(ctx), r.Crate)
+		err := f.mirror.Refresh(ctx, r.Crate)
+		if err == nil {
+			err = f.wantPrevious(ctx, r)
+		}
 		if err != nil {
 			f.log.DebugContext(ctx, "index not asked for a release that was taken in", "crate", r.Crate, "error", err)
 		}
 	}()
+}
+
+// wantPrevious has the version before a held release taken in: nothing shortens a
+// wait before the two were compared. Most are there already, for they are in use.
+func (f *fence) wantPrevious(ctx context.Context, r store.Release) error {
+	var errs []error
+	for _, name := range f.gate.Policies() {
+		view, err := f.gate.Crate(name, r.Crate)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		if v := view.Version(r.Version); v == nil || v.Decision.Verdict() == policy.Allow {
+			continue
+		} else if before := view.Version(v.Evidence.Previous); before != nil && !before.TakenIn {
+			errs = append(errs, f.intake.Want(ctx, view.Name, before.Version, before.Evidence.Checksum, store.PriorityStale))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // seen has versions taken in that were not known before.

@@ -2,6 +2,7 @@ package gate
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/cratefence/cratefence/internal/policy"
@@ -17,6 +18,15 @@ type CrateView struct {
 	// read.
 	Bad       int
 	GoneSince time.Time // since when upstream says that there is no such crate
+}
+
+// Version finds a version as its line writes it, or nil.
+func (c CrateView) Version(version string) *VersionView {
+	i := slices.IndexFunc(c.Versions, func(v VersionView) bool { return v.Version == version })
+	if i < 0 {
+		return nil
+	}
+	return &c.Versions[i]
 }
 
 // A VersionView is a version as a policy sees it.
