@@ -40,6 +40,9 @@ func (s *site) find(w http.ResponseWriter, r *http.Request, tab string) (sub sub
 		return subject{}, false, err
 	}
 	sub.fences = s.cards(r, sub.crate.Name, sub.release.Version)
+	for i := range sub.fences {
+		s.back(&sub.fences[i], sub.release, sub.states)
+	}
 	address := sub.address(tab)
 	if r.URL.Path == address {
 		return sub, false, nil

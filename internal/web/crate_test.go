@@ -46,7 +46,7 @@ func TestTabsStayWithTheVersion(t *testing.T) {
 func TestVersions(t *testing.T) {
 	doc := read(t, serve(everything()), "/crates/quiet-crate/versions")
 	rows := doc.Texts("tbody th")
-	if len(rows) != 60 || rows[0] != "1.60.0 speaks for the crate" || rows[4] != "1.56.0 yanked" {
+	if len(rows) != 60 || rows[0] != "1.60.0 shown first" || rows[4] != "1.56.0 yanked" {
 		t.Errorf("%d versions, the first %q", len(rows), rows[:min(5, len(rows))])
 	}
 }

@@ -182,6 +182,9 @@ func (s *site) docket(w http.ResponseWriter, r *http.Request) error {
 	page.Docket = docket{Policy: record.Policy, Crate: record.Crate, Version: record.Version, Back: "/r/" + code, Open: true}
 	page.Docket.Card = s.nowOr(record)
 	page.Docket.Card.Case = page.Docket.Back
+	if err := s.backStored(r.Context(), &page.Docket.Card, record.Crate, record.Version); err != nil {
+		return err
+	}
 	if err := s.fillDocket(r, &page.Docket); err != nil {
 		return err
 	}

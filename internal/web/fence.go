@@ -154,6 +154,8 @@ type reason struct {
 	Text  string
 	Rule  string
 	Until *moment
+	URL   string // of what a check found; "" when it rests on none
+	Found string // in the check's words
 }
 
 // date is a time by which somebody plans: it stands there as a date, to the

@@ -71,7 +71,8 @@ func TestFenceCard(t *testing.T) {
 		"✕ quarantined Policy default ✕blocks: 5 versions of the crate were yanked within a day of its publication " +
 			"‖holds: published 9 minutes ago (cool-off 7d) until 27 November 12:01 UTC " +
 			"‖holds: adds its first dependency, slice-macro1, which is 6 hours old until 4 December 12:10 UTC " +
-			"cargo takes 0.3.9 meanwhile, unless a lock file names this one; a download is refused, with these words. Why, and what can be done",
+			"cargo takes 0.3.9 meanwhile, unless a lock file names this one; a download is refused, with these words. " +
+			"Time alone does not end this: somebody has to decide. Why, and what can be done",
 		"i would be held until 27 November 12:01 UTC Policy strict, which observes: nothing is kept back " +
 			"‖holds: published 9 minutes ago (cool-off 14d) cargo gets it all the same. Why",
 	}

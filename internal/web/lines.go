@@ -21,7 +21,7 @@ type lineEvent struct {
 }
 
 var lineWords = map[store.LineChange]string{
-	store.LinePublished:  "was published",
+	store.LinePublished:  "appeared in the index",
 	store.LineYanked:     "was yanked upstream",
 	store.LineUnyanked:   "is no longer yanked upstream",
 	store.LineRewritten:  "has its line written otherwise; nothing changed that cargo resolves by",

@@ -16,7 +16,7 @@ type overviewPage struct {
 	Chips       []chip
 	Worst       []checkRow // the rows that a reader should know of first
 	SecurityURL string
-	Dependency  string // the line for a manifest
+	Dependency  string // the line for a manifest; "" when cargo would get nothing by it
 	Facts       []fact
 	Stated      []fact // by the crate itself
 	Keywords    []string
@@ -47,11 +47,24 @@ func (s *site) overview(w http.ResponseWriter, r *http.Request) error {
 	page.Chips = chips(security)
 	page.Worst = slices.DeleteFunc(s.rows(security), func(row checkRow) bool { return row.Run == nil || row.Plain() })
 	page.SecurityURL = sub.address(tabSecurity)
-	page.Dependency = sub.crate.Name + " = " + `"` + sub.release.Version + `"`
+	if version := advisable(sub.release.Version, sub.fences); version != "" {
+		page.Dependency = sub.crate.Name + " = " + `"` + version + `"`
+	}
 	page.Facts = s.facts(sub.release)
 	page.Stated = stated(sub.release.About)
 	page.Keywords = clipAll(slices.Concat(sub.release.About.Keywords, sub.release.About.Categories))
 	return show(s.views.overview, w, r, page)
+}
+
+// advisable is the version to name in a manifest: of a release that is kept back,
+// what cargo takes instead.
+func advisable(version string, fences []fenceCard) string {
+	for _, c := range fences {
+		if c.Keeps() {
+			return c.Instead
+		}
+	}
+	return version
 }
 
 // facts are what is known of a release, whatever it says of itself.

@@ -85,5 +85,8 @@ func (s *site) asked(r *http.Request, policyName string, shown map[string]bool) 
 func (s *site) queued(r *http.Request, record store.DecisionRecord) (docket, error) {
 	d := docket{Card: s.nowOr(record), Policy: record.Policy, Crate: record.Crate, Version: record.Version, Back: "/queue?policy=" + record.Policy}
 	d.Card.Case = "/r/" + record.Code
+	if err := s.backStored(r.Context(), &d.Card, record.Crate, record.Version); err != nil {
+		return docket{}, err
+	}
 	return d, s.fillDocket(r, &d)
 }
