@@ -25,7 +25,7 @@ check:            ## all that must hold before a change lands
 	CGO_ENABLED=1 go test -race ./...
 	@scripts/vulncheck $(GOVULNCHECK)
 
-bench:            ## figures for archives, hashing, runs and pages
+bench:            ## figures for archives, hashing, runs, pages and the fence: docs/benchmarks.md
 	@scripts/setup test
 	go test -run '^$$' -bench . -benchmem ./...
 
