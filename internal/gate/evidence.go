@@ -56,6 +56,9 @@ func (q *inquiry) evidence(i int) policy.Evidence {
 		q.addRelease(&ev, line)
 		q.addPeople(&ev, line)
 		ev.YanksAround = yanksAround(&ev, q.e.state.Records)
+		if r := q.e.record(line); r != nil {
+			ev.YanksAround = max(ev.YanksAround, r.Wave) // it may be over by now
+		}
 	}
 	if q.g.Advisories != nil {
 		for _, a := range q.g.Advisories.Affecting(ev.Name, ev.Version) {

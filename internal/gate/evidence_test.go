@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -132,6 +133,11 @@ func TestEvidence(t *testing.T) {
 			},
 			want: base(func(ev *policy.Evidence) { ev.YanksAround = 1 }),
 		},
+		{ // who yanked them to get this one through can unyank them
+			name:  "yanks around that were taken back",
+			state: func(s *store.CrateState) { s.Records[0].Wave = 3 },
+			want:  base(func(ev *policy.Evidence) { ev.YanksAround = 3 }),
+		},
 		{ // upstream changed its mind about the bytes
 			name: "trouble",
 			state: func(s *store.CrateState) {
@@ -205,6 +211,32 @@ func TestDependencyElsewhere(t *testing.T) {
 	want := []policy.NewDependency{{Name: "lib", Kind: "normal"}}
 	if diff := cmp.Diff(want, view.Versions[0].Evidence.Dependencies); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// A line may name ten thousand crates that there are not. Only so many are looked
+// for, and the release waits as for one of which nothing is known.
+func TestDependenciesWithoutEnd(t *testing.T) {
+	deps := make([]string, 2*maxAdded)
+	for i := range deps {
+		deps[i] = fmt.Sprintf("lib%d", i)
+	}
+	f := newFakeStore()
+	for _, name := range deps[:maxAdded+1] {
+		f.put(name, day, line(name, "0.1.0", day.AddDate(-1, 0, 0)))
+	}
+	f.put("app", day, line("app", "1.0.0", day, deps...))
+	g, _ := open(t, f)
+	view, err := g.Crate("default", "app")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := view.Versions[0].Evidence.Dependencies
+	if len(got) != maxAdded+1 || !got[maxAdded-1].Known || got[maxAdded].Known {
+		t.Errorf("%d dependencies are told, want %d of which the last is not known", len(got), maxAdded+1)
+	}
+	if g.crates.get(deps[2*maxAdded-1]) != nil {
+		t.Error("every name that a line makes up is kept in memory")
 	}
 }
 

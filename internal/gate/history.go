@@ -27,10 +27,18 @@ func (q *inquiry) addHistory(ev *policy.Evidence, i int) {
 		}
 	}
 	ev.Previous, ev.FirstDependencies = h.Previous, h.FirstDependencies
-	for _, d := range h.Added {
+	for i, d := range h.Added {
+		if i == maxAdded {
+			ev.Dependencies = append(ev.Dependencies, policy.NewDependency{Name: d.Crate, Kind: string(d.Kind)})
+			return
+		}
 		ev.Dependencies = append(ev.Dependencies, q.dependency(d))
 	}
 }
+
+// maxAdded is how many dependencies of a release are looked up; the next is as one
+// that nothing is known of. crates.io takes 500.
+const maxAdded = 1000
 
 func kindOf(h index.History) policy.Kind {
 	switch {

@@ -120,7 +120,7 @@ func TestImportAgain(t *testing.T) {
 			want: ImportSummary{Merged: 1}, kept: "1.0.0 @2026-01-01 yanked\n1.0.1 @2026-01-02\n1.0.2",
 			events: "yanked 1.0.0\nother-checksum 1.0.1 checksum " + strings.Repeat("b", 64) + " in place of " + strings.Repeat("a", 64) + "\npublished 1.0.2\n",
 			records: "1.0.0 a @2026-01-01 +0s dated yanked +1h0m0s\n" +
-				"1.0.1 a @2026-01-02 +0s dated other-checksum +1h0m0s offered b\n1.0.2 a +1h0m0s\n",
+				"1.0.1 a @2026-01-02 +0s dated other-checksum +1h0m0s offered b\n1.0.2 a +1h0m0s wave 1\n",
 		},
 		{ // a clone of yesterday takes nothing back of what upstream said today
 			name: "upstream was asked meanwhile", file: "1.0.0 @2026-01-01",

@@ -21,6 +21,10 @@ const goneAfter = 10 * time.Minute
 // thousands.
 const maxVersions = 50_000
 
+// maxLine bounds a version's line: one with more is read whenever it is decided
+// on. Those of crates.io, with 500 dependencies at the most, stay below 200 KB.
+const maxLine = 1 << 20
+
 // Errors of a look at a file.
 var (
 	errUnreadable = errors.New("none of its lines can be read")
@@ -116,6 +120,7 @@ func (m *merge) take(body []byte) error {
 	if !m.file.GoneSince.IsZero() {
 		m.file.GoneSince, m.changed = time.Time{}, true
 	}
+	m.waves()
 	m.report()
 	return nil
 }
@@ -130,6 +135,8 @@ func (m *merge) line(e index.Entry) error {
 	}
 	v := m.byKey[e.Key()]
 	switch {
+	case len(e.Raw) > maxLine:
+		return fmt.Errorf("version %q: its line has %d bytes", e.Vers, len(e.Raw))
 	case v == nil && len(m.versions) >= maxVersions:
 		return fmt.Errorf("version %q: the crate has %d versions already", e.Vers, maxVersions)
 	case v == nil:

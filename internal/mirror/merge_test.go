@@ -2,6 +2,7 @@ package mirror
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -57,6 +58,35 @@ func TestLooks(t *testing.T) {
 				},
 				{after: later, file: before, events: "unyanked 1.0.0\n", records: "1.0.0 a @2026-01-01 +0s dated\n"},
 			},
+		},
+		{ // as in the attack on arrayref, but for the yanks, which are taken back
+			name: "a version is published as all others are yanked, which are unyanked",
+			steps: []step{
+				{
+					after: later, file: "1.0.0 yanked @2026-01-01\n1.0.1 log yanked @2026-01-02\n1.0.2 evil\n",
+					events: "yanked 1.0.0\nyanked 1.0.1\npublished 1.0.2\n",
+					records: "1.0.0 a @2026-01-01 +0s dated yanked +2m0s\n1.0.1 a @2026-01-02 +0s dated yanked +2m0s\n" +
+						"1.0.2 a +2m0s wave 2\n",
+				},
+				{
+					after: later, file: before + "1.0.2 evil\n",
+					events:  "unyanked 1.0.0\nunyanked 1.0.1\n",
+					records: "1.0.0 a @2026-01-01 +0s dated\n1.0.1 a @2026-01-02 +0s dated\n1.0.2 a +2m0s wave 2\n",
+				},
+				{ // a yank that has nothing to do with it
+					after: 48 * time.Hour, file: "1.0.0 yanked @2026-01-01\n1.0.1 log @2026-01-02\n1.0.2 evil\n",
+					events:  "yanked 1.0.0\n",
+					records: "1.0.0 a @2026-01-01 +0s dated yanked +48h4m0s\n1.0.1 a @2026-01-02 +0s dated\n1.0.2 a +2m0s wave 2\n",
+				},
+			},
+		},
+		{
+			name: "a line is endless",
+			steps: []step{{
+				after: later, file: before + "1.0.2 log ?" + strings.Repeat("x", maxLine),
+				events: "unreadable-lines 1 lines are left out, the first of them: version \"1.0.2\": its line has 1048754 bytes\n",
+				lines:  before,
+			}},
 		},
 		{
 			name: "a line is written anew, to the same effect",

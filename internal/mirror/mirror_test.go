@@ -275,6 +275,9 @@ func (s *memory) known(key string) string {
 		if r.Yanked {
 			words = append(words, "yanked", at("+", r.YankedAt))
 		}
+		if r.Wave > 0 {
+			words = append(words, fmt.Sprintf("wave %d", r.Wave))
+		}
 		if r.Trouble != "" {
 			words = append(words, string(r.Trouble), at("+", r.TroubleAt))
 		}

@@ -51,6 +51,9 @@ type LineRecord struct {
 	YankedAt time.Time
 	// HonouredAt is when a person let a yank stand that the guard kept back.
 	HonouredAt time.Time
+	// Wave is the most other versions that were yanked within a day of the version's
+	// publication, and stays though they are unyanked.
+	Wave       int
 	Trouble    policy.LineTrouble
 	TroubleAt  time.Time
 	// Offered is the line that upstream has now, where Trouble says that it differs.

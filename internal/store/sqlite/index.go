@@ -12,7 +12,7 @@ const (
 	fileColumns = `f.key, f.name, f.size, f.etag, f.last_modified, f.checked_at, f.changed_at, f.first_seen_at,
 		f.imported_at, f.gone_since, f.bad, f.revision, f.lines`
 	recordColumns = `l.key, l.version, l.checksum, l.published_at, l.first_seen_at, l.dated, l.yanked, l.yanked_at,
-		l.honoured_at, l.trouble, l.trouble_at, l.offered`
+		l.honoured_at, l.wave, l.trouble, l.trouble_at, l.offered`
 )
 
 func scanFile(row scanner) (f store.IndexFile, err error) {
@@ -23,7 +23,7 @@ func scanFile(row scanner) (f store.IndexFile, err error) {
 
 func scanRecord(row scanner) (r store.LineRecord, err error) {
 	err = row.Scan(&r.Key, &r.Version, (*digest)(&r.Checksum), (*instant)(&r.PublishedAt), (*instant)(&r.FirstSeenAt), &r.Dated,
-		&r.Yanked, (*instant)(&r.YankedAt), (*instant)(&r.HonouredAt), &r.Trouble, (*instant)(&r.TroubleAt), &r.Offered)
+		&r.Yanked, (*instant)(&r.YankedAt), (*instant)(&r.HonouredAt), &r.Wave, &r.Trouble, (*instant)(&r.TroubleAt), &r.Offered)
 	return r, found(err)
 }
 
@@ -132,14 +132,14 @@ func addFile(ctx context.Context, tx *sql.Tx, f store.IndexFile) (bool, error) {
 func putRecord(ctx context.Context, tx *sql.Tx, r store.LineRecord) error {
 	_, err := tx.ExecContext(ctx, `
 		INSERT INTO line_records (key, version, checksum, published_at, first_seen_at, dated, yanked, yanked_at,
-			honoured_at, trouble, trouble_at, offered)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+			honoured_at, wave, trouble, trouble_at, offered)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 		ON CONFLICT (key, version) DO UPDATE
 		SET checksum = excluded.checksum, published_at = excluded.published_at, first_seen_at = excluded.first_seen_at,
 			dated = excluded.dated, yanked = excluded.yanked, yanked_at = excluded.yanked_at, honoured_at = excluded.honoured_at,
-			trouble = excluded.trouble, trouble_at = excluded.trouble_at, offered = excluded.offered`,
+			wave = excluded.wave, trouble = excluded.trouble, trouble_at = excluded.trouble_at, offered = excluded.offered`,
 		r.Key, r.Version, digest(r.Checksum), instant(r.PublishedAt), instant(r.FirstSeenAt), r.Dated, r.Yanked, instant(r.YankedAt),
-		instant(r.HonouredAt), r.Trouble, instant(r.TroubleAt), r.Offered)
+		instant(r.HonouredAt), r.Wave, r.Trouble, instant(r.TroubleAt), r.Offered)
 	return err
 }
 

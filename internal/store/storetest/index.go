@@ -66,7 +66,7 @@ func lineRecord(name, version string) store.LineRecord {
 	return store.LineRecord{
 		Key: store.IndexKey(name), Version: version, Checksum: sumOf(name, version),
 		PublishedAt: noon.Add(-2 * time.Hour), FirstSeenAt: noon.Add(-time.Hour), Dated: true,
-		Yanked: true, YankedAt: noon.Add(-time.Minute), HonouredAt: noon.Add(-time.Second),
+		Yanked: true, YankedAt: noon.Add(-time.Minute), HonouredAt: noon.Add(-time.Second), Wave: 3,
 		Trouble: policy.LineChanged, TroubleAt: noon, Offered: []byte(line(name, version, `,"links":"z"`)),
 	}
 }

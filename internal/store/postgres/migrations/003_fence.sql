@@ -31,6 +31,7 @@ CREATE TABLE line_records (
 	yanked        boolean     NOT NULL,
 	yanked_at     timestamptz,
 	honoured_at   timestamptz,
+	wave          integer     NOT NULL CHECK (wave >= 0),
 	trouble       text        NOT NULL CHECK (trouble IN ('', 'changed', 'other-checksum', 'removed')),
 	trouble_at    timestamptz,
 	offered       bytea,

@@ -30,6 +30,7 @@ CREATE TABLE line_records (
 	yanked        integer NOT NULL CHECK (yanked IN (0, 1)),
 	yanked_at     integer,
 	honoured_at   integer,
+	wave          integer NOT NULL CHECK (wave >= 0),
 	trouble       text    NOT NULL CHECK (trouble IN ('', 'changed', 'other-checksum', 'removed')),
 	trouble_at    integer,
 	offered       blob,
