@@ -61,7 +61,7 @@ func opening(d Decision, n Notice) string {
 // when it cannot have ended yet.
 func untilWords(d Decision) string {
 	if end := d.Until(); !end.IsZero() {
-		return " until " + formatTime(ceilMinute(end))
+		return " until " + FormatTime(ceilMinute(end))
 	}
 	var latest time.Time
 	for _, r := range d.Reasons {
@@ -72,7 +72,7 @@ func untilWords(d Decision) string {
 	if latest.IsZero() {
 		return ""
 	}
-	return " until " + formatTime(ceilMinute(latest)) + " at least"
+	return " until " + FormatTime(ceilMinute(latest)) + " at least"
 }
 
 // because gives as many reasons as fit, the heaviest first.
@@ -127,7 +127,7 @@ func hints(d Decision, n Notice) []string {
 	}
 	exact := n.Name + "@" + n.Version
 	return []string{
-		" To do without it: cargo update -p " + exact + ".",
+		" To do without it, update it or what needs it: cargo update -p " + exact + ".",
 		" See for yourself: cratefence check " + exact + ".",
 	}
 }

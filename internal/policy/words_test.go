@@ -24,7 +24,7 @@ func TestWords(t *testing.T) {
 	}{
 		{
 			name: "young", now: 9 * time.Minute, ev: func(*Evidence) {},
-			want: "cratefence holds arrayref 0.3.10 until 2026-08-27 12:31 UTC: published 9 minutes ago (cool-off 7d). To do without it: cargo update -p arrayref@0.3.10. See for yourself: cratefence check arrayref@0.3.10. Ask for a review: https://fence.example/r/8f3k",
+			want: "cratefence holds arrayref 0.3.10 until 2026-08-27 12:31 UTC: published 9 minutes ago (cool-off 7d). To do without it, update it or what needs it: cargo update -p arrayref@0.3.10. See for yourself: cratefence check arrayref@0.3.10. Ask for a review: https://fence.example/r/8f3k",
 		},
 		{
 			name: "the example of the manual", now: 9 * time.Minute, ev: func(ev *Evidence) {
@@ -34,11 +34,11 @@ func TestWords(t *testing.T) {
 					ev.Checks[i].Conclusion = check.Success
 				}
 			},
-			want: "cratefence holds arrayref 0.3.10 until 2026-09-03 06:31 UTC: published 9 minutes ago (cool-off 7d); adds its first dependency, proc-macro1, which is 6 hours old. To do without it: cargo update -p arrayref@0.3.10. See for yourself: cratefence check arrayref@0.3.10. Ask for a review: https://fence.example/r/8f3k",
+			want: "cratefence holds arrayref 0.3.10 until 2026-09-03 06:31 UTC: published 9 minutes ago (cool-off 7d); adds its first dependency, proc-macro1, which is 6 hours old. To do without it, update it or what needs it: cargo update -p arrayref@0.3.10. See for yourself: cratefence check arrayref@0.3.10. Ask for a review: https://fence.example/r/8f3k",
 		},
 		{
 			name: "the attack", now: 9 * time.Minute, ev: func(ev *Evidence) { *ev = arrayref() },
-			want: "cratefence blocks arrayref 0.3.10: 5 versions of the crate were yanked within a day of its publication; published 9 minutes ago (cool-off 7d); adds its first dependency, proc-macro1, which is 6 hours old; check archive has not finished; check dependencies has not finished. To do without it: cargo update -p arrayref@0.3.10. See for yourself: cratefence check arrayref@0.3.10. Why, and who decides: https://fence.example/r/8f3k",
+			want: "cratefence blocks arrayref 0.3.10: 5 versions of the crate were yanked within a day of its publication; published 9 minutes ago (cool-off 7d); adds its first dependency, proc-macro1, which is 6 hours old; check archive has not finished; check dependencies has not finished. To do without it, update it or what needs it: cargo update -p arrayref@0.3.10. See for yourself: cratefence check arrayref@0.3.10. Why, and who decides: https://fence.example/r/8f3k",
 		},
 		{
 			name: "being checked", now: 8 * day, ev: func(ev *Evidence) { ev.Checks[0].Conclusion = ""; ev.Checks[0].Pending = true },
@@ -46,41 +46,41 @@ func TestWords(t *testing.T) {
 		},
 		{
 			name: "never looked at", ev: func(ev *Evidence) { ev.FirstSeenAt = time.Time{} },
-			want: "cratefence holds arrayref 0.3.10: it has not been looked at yet. To do without it: cargo update -p arrayref@0.3.10. See for yourself: cratefence check arrayref@0.3.10. Ask for a review: https://fence.example/r/8f3k",
+			want: "cratefence holds arrayref 0.3.10: it has not been looked at yet. To do without it, update it or what needs it: cargo update -p arrayref@0.3.10. See for yourself: cratefence check arrayref@0.3.10. Ask for a review: https://fence.example/r/8f3k",
 		},
 		{
 			name: "failure", now: 8 * day, ev: func(ev *Evidence) { conclude(ev, "provenance", check.Failure) },
-			want: "cratefence blocks arrayref 0.3.10: provenance concluded failure. To do without it: cargo update -p arrayref@0.3.10. See for yourself: cratefence check arrayref@0.3.10. Why, and who decides: https://fence.example/r/8f3k",
+			want: "cratefence blocks arrayref 0.3.10: provenance concluded failure. To do without it, update it or what needs it: cargo update -p arrayref@0.3.10. See for yourself: cratefence check arrayref@0.3.10. Why, and who decides: https://fence.example/r/8f3k",
 		},
 		{
 			name: "withdrawn", now: 8 * day, ev: func(ev *Evidence) {
 				rule(ActRevoke)(ev)
 				ev.Ruling.Reason = "steals keys\n\x1b[31m see incident 44"
 			},
-			want: `cratefence has withdrawn arrayref 0.3.10: withdrawn by a person on 2026-08-20: "steals keys [31m see incident 44". To do without it: cargo update -p arrayref@0.3.10. See for yourself: cratefence check arrayref@0.3.10. Why, and who decides: https://fence.example/r/8f3k`,
+			want: `cratefence has withdrawn arrayref 0.3.10: withdrawn by a person on 2026-08-20: "steals keys [31m see incident 44". To do without it, update it or what needs it: cargo update -p arrayref@0.3.10. See for yourself: cratefence check arrayref@0.3.10. Why, and who decides: https://fence.example/r/8f3k`,
 		},
 		{
 			name: "no word from the database", now: 8 * day, ev: func(ev *Evidence) { ev.Blind = after(6 * day) },
-			want: "cratefence holds arrayref 0.3.10: published 8 days ago (cool-off 7d), and this fence has not heard from its database since 2026-08-26 12:31 UTC. To do without it: cargo update -p arrayref@0.3.10. See for yourself: cratefence check arrayref@0.3.10. Ask for a review: https://fence.example/r/8f3k",
+			want: "cratefence holds arrayref 0.3.10: published 8 days ago (cool-off 7d), and this fence has not heard from its database since 2026-08-26 12:31 UTC. To do without it, update it or what needs it: cargo update -p arrayref@0.3.10. See for yourself: cratefence check arrayref@0.3.10. Ask for a review: https://fence.example/r/8f3k",
 		},
 		{
 			name: "without a baseline", now: 400 * day, ev: func(ev *Evidence) { ev.Dated = true; ev.FirstSeenAt = after(400*day - time.Hour) },
-			want: "cratefence holds arrayref 0.3.10 until 2027-10-01 11:31 UTC: first seen here 1 hour ago (cool-off 7d; cratefence import-index would tell how old it is). To do without it: cargo update -p arrayref@0.3.10. See for yourself: cratefence check arrayref@0.3.10. Ask for a review: https://fence.example/r/8f3k",
+			want: "cratefence holds arrayref 0.3.10 until 2027-10-01 11:31 UTC: first seen here 1 hour ago (cool-off 7d; cratefence import-index would tell how old it is). To do without it, update it or what needs it: cargo update -p arrayref@0.3.10. See for yourself: cratefence check arrayref@0.3.10. Ask for a review: https://fence.example/r/8f3k",
 		},
 		{ // a security fix says that it is one; seconds are rounded up
 			name: "fix", now: 23 * time.Hour, ev: func(ev *Evidence) {
 				ev.Fixes = []string{"RUSTSEC-2026-0001"}
 				ev.FirstSeenAt = published.Add(time.Second)
 			},
-			want: "cratefence holds arrayref 0.3.10 until 2026-08-21 12:32 UTC: first seen here 22 hours ago (cool-off 24h, as it fixes RUSTSEC-2026-0001). To do without it: cargo update -p arrayref@0.3.10. See for yourself: cratefence check arrayref@0.3.10. Ask for a review: https://fence.example/r/8f3k",
+			want: "cratefence holds arrayref 0.3.10 until 2026-08-21 12:32 UTC: first seen here 22 hours ago (cool-off 24h, as it fixes RUSTSEC-2026-0001). To do without it, update it or what needs it: cargo update -p arrayref@0.3.10. See for yourself: cratefence check arrayref@0.3.10. Ask for a review: https://fence.example/r/8f3k",
 		},
 		{
 			name: "an exception too young for the floor", now: time.Minute, ev: except(RuleCoolOff, 5*day),
-			want: "cratefence holds arrayref 0.3.10 until 2026-08-21 12:31 UTC: published 1 minute ago (no exception from the cool-off counts before 24h). To do without it: cargo update -p arrayref@0.3.10. See for yourself: cratefence check arrayref@0.3.10. Ask for a review: https://fence.example/r/8f3k",
+			want: "cratefence holds arrayref 0.3.10 until 2026-08-21 12:31 UTC: published 1 minute ago (no exception from the cool-off counts before 24h). To do without it, update it or what needs it: cargo update -p arrayref@0.3.10. See for yourself: cratefence check arrayref@0.3.10. Ask for a review: https://fence.example/r/8f3k",
 		},
 		{
 			name: "denied", now: 8 * day, ev: func(*Evidence) {}, policy: section(Section{Name: "arrayref", Deny: true}),
-			want: "cratefence blocks arrayref 0.3.10: policy test denies this crate. To do without it: cargo update -p arrayref@0.3.10. See for yourself: cratefence check arrayref@0.3.10. Why, and who decides: https://fence.example/r/8f3k",
+			want: "cratefence blocks arrayref 0.3.10: policy test denies this crate. To do without it, update it or what needs it: cargo update -p arrayref@0.3.10. See for yourself: cratefence check arrayref@0.3.10. Why, and who decides: https://fence.example/r/8f3k",
 		},
 		{ // what does not fit is counted, and the address stays whole
 			name: "many reasons", preset: High, now: 9 * time.Minute, ev: func(ev *Evidence) {
