@@ -113,17 +113,25 @@ func (r demoReady) print(t *terminal, w *world) {
 	fmt.Fprintf(t.out, `
 An attack like that on arrayref was replayed behind the fence: %[1]s 0.3.5 to
 0.3.9 were yanked together, and %[2]s brought a first dependency, %[3]s,
-which is minutes old. Why it is kept back:
+which is minutes old. Why it is kept back, and what waits for a person:
 
   %[4]s/crates/%[1]s/%[2]s/fence
+  %[4]s/queue
 
-See what a cargo gets, in an empty folder (0.3.9, and none of it from the network):
+What a cargo gets, in an empty folder (0.3.9, and none of it from the network):
 
   cargo init --name guarded
-  cargo add %[1]s --config 'source.crates-io.replace-with="demo"' \
-    --config 'source.demo.registry="%[5]s"'
-  cargo build --config 'source.crates-io.replace-with="demo"' \
-    --config 'source.demo.registry="%[5]s"'
+  printf '[source.crates-io]\nreplace-with="demo"\n[source.demo]\nregistry="%%s"\n' \
+    %[5]s > demo.toml
+  cargo add %[1]s --config demo.toml
+  cargo build --config demo.toml
+
+What a cargo without the fence locks (%[2]s), and what the fence says to that lock
+file, with what to do about it:
+
+  cargo update --config demo.toml --config 'source.demo.registry="%[7]s"'
+  cargo build --config demo.toml
+  cargo update --config demo.toml
 
 'cratefence setup --url %[4]s' prints the lines for .cargo/config.toml.
 The API is at %[6]s, the registry behind the fence at
