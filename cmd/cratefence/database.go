@@ -127,3 +127,17 @@ func makeDataFolder(dir string) error {
 	}
 	return nil
 }
+
+// withDatabase opens the store that the configuration names, which is there.
+func withDatabase(ctx context.Context, cli *cli, do func(Config, database) error) error {
+	cfg, err := cli.config()
+	if err != nil {
+		return err
+	}
+	db, err := openExisting(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	return do(cfg, db)
+}

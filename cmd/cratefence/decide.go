@@ -93,7 +93,7 @@ func overtaken(ctx context.Context, db database, subject ruling.Subject) error {
 	}
 	r := rulings[0]
 	return fmt.Errorf("decide on %s: %s decided %q on %s: %q; to decide otherwise, add --after %d",
-		subject, printable(r.Author), r.Action, minute(r.At), printable(r.Reason), r.ID)
+		subject, printable(r.Author), r.Action, policy.FormatTime(r.At), printable(r.Reason), r.ID)
 }
 
 func (c *decideCmd) honour(ctx context.Context, t *terminal, d *ruling.Desk, subject ruling.Subject) error {

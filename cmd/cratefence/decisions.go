@@ -78,11 +78,11 @@ func (r *reporter) decision(record store.DecisionRecord) {
 	}
 	head := fmt.Sprintf("%s %s, under policy %s", printable(record.Crate), printable(record.Version), printable(record.Policy))
 	if until := d.Until(); d.Verdict() == policy.Hold && !until.IsZero() {
-		head += ", until " + minute(until)
+		head += ", until " + policy.FormatTime(until)
 	}
 	fmt.Fprintf(r.out, "%s %s  %s\n", r.paint(l.colour, l.sign), r.paint(l.colour, state), head)
 	for _, why := range d.Reasons {
 		fmt.Fprintln(r.out, wrap(fmt.Sprintf("%s [%s]", printable(why.Text), printable(why.Rule)), reportWidth, "    "))
 	}
-	fmt.Fprintln(r.out, "    decided "+minute(record.At))
+	fmt.Fprintln(r.out, "    decided "+policy.FormatTime(record.At))
 }

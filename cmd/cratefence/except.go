@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/cratefence/cratefence/internal/api"
@@ -58,7 +57,7 @@ func (c *exceptAddCmd) Run(ctx context.Context, t *terminal, cli *cli) error {
 			return json.NewEncoder(t.out).Encode(api.NewException(made))
 		}
 		fmt.Fprintf(t.out, "Exception %d: %s %s past %s under policy %s until %s.\n",
-			made.ID, made.Crate, made.Version, made.Rule, made.Policy, minute(made.ExpiresAt))
+			made.ID, made.Crate, made.Version, made.Rule, made.Policy, policy.FormatTime(made.ExpiresAt))
 		return nil
 	})
 }
@@ -82,9 +81,9 @@ func (c *exceptListCmd) Run(ctx context.Context, t *terminal, cli *cli) error {
 				}
 				continue
 			}
-			end := "until " + minute(e.ExpiresAt)
+			end := "until " + policy.FormatTime(e.ExpiresAt)
 			if !e.EndedAt.IsZero() {
-				end = fmt.Sprintf("ended %s by %s", minute(e.EndedAt), printable(e.EndedBy))
+				end = fmt.Sprintf("ended %s by %s", policy.FormatTime(e.EndedAt), printable(e.EndedBy))
 			}
 			fmt.Fprintf(t.out, "%d  %s %s past %s under policy %s\n", e.ID, printable(e.Crate), printable(e.Version), printable(e.Rule), printable(e.Policy))
 			fmt.Fprintln(t.out, wrap(fmt.Sprintf("%s, by %s: %s", end, printable(e.Author), printable(e.Reason)), reportWidth, "   "))
@@ -125,57 +124,3 @@ func (c *exceptExpireCmd) Run(ctx context.Context, t *terminal, cli *cli) error 
 		return nil
 	})
 }
-
-// withDesk opens the store that the configuration names, to decide in the name
-// of the person at this machine.
-func withDesk(ctx context.Context, cli *cli, do func(*ruling.Desk, database) error) error {
-	return withDatabase(ctx, cli, func(cfg Config, db database) error {
-		policies, err := openPolicies(cfg.Fence.Policies, cfg.Fence.checkAccess)
-		if err != nil {
-			return err
-		}
-		return do(newDesk(cfg, db, writtenIn{policies.set}), db)
-	})
-}
-
-// withDatabase opens the store that the configuration names, which is there.
-func withDatabase(ctx context.Context, cli *cli, do func(Config, database) error) error {
-	cfg, err := cli.config()
-	if err != nil {
-		return err
-	}
-	db, err := openExisting(ctx, cfg)
-	if err != nil {
-		return err
-	}
-	defer db.Close()
-	return do(cfg, db)
-}
-
-// writtenIn are the policies of a file, as decisions ask them.
-type writtenIn struct{ set *policy.Set }
-
-func (w writtenIn) Policy(name string) (*policy.Policy, bool) {
-	p := w.set.Policy(name)
-	return p, p != nil
-}
-
-func (w writtenIn) Policies() (names []string) {
-	for _, p := range w.set.Policies() {
-		names = append(names, p.Name)
-	}
-	return names
-}
-
-// parseSubject reads NAME@VERSION. Whether they can be a name and a version is
-// the desk's to say.
-func parseSubject(policyName, release string) (ruling.Subject, error) {
-	name, version, ok := strings.Cut(release, "@")
-	if !ok || name == "" || version == "" {
-		return ruling.Subject{}, fmt.Errorf("read release %q: want NAME@VERSION, as in serde@1.0.219", release)
-	}
-	return ruling.Subject{Policy: policyName, Crate: name, Version: version}, nil
-}
-
-// minute writes a time as all words of a decision do.
-func minute(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -107,22 +106,6 @@ func newFence(ctx context.Context, cfg Config, s *service, in *intake.Intake, cl
 		OtherBytes: f.otherBytes, Now: time.Now, Log: s.log,
 	})
 	return f, nil
-}
-
-// newDesk is where people's decisions are taken.
-func newDesk(cfg Config, db database, policies ruling.Policies) *ruling.Desk {
-	var people ruling.People
-	for _, p := range cfg.People {
-		person := ruling.Person{Name: p.Name, Publishers: p.Publishers}
-		for _, token := range p.Tokens {
-			person.Actors = append(person.Actors, "token:"+token)
-		}
-		for _, name := range p.Users {
-			person.Actors = append(person.Actors, "cli:"+name)
-		}
-		people = append(people, person)
-	}
-	return &ruling.Desk{Store: db, Releases: db, Lines: db, Policies: policies, People: people, Now: time.Now}
 }
 
 // checkAccess refuses policies among which one is missing that the configuration
@@ -324,63 +307,4 @@ func checkVersions() map[string]int {
 		versions[c.Name] = c.Version
 	}
 	return versions
-}
-
-// advisories are the folder as the gate asks it.
-type advisories struct{ folder *advisory.Folder }
-
-func (a advisories) Affecting(name, version string) []gate.Advisory {
-	return gateAdvisories(a.folder.Affecting(name, version))
-}
-
-func (a advisories) Fixing(name, version string) []gate.Advisory {
-	return gateAdvisories(a.folder.Fixing(name, version))
-}
-
-func gateAdvisories(list []*advisory.Advisory) []gate.Advisory {
-	var out []gate.Advisory
-	for _, a := range list {
-		out = append(out, gate.Advisory{ID: a.ID, Vulnerability: a.Informational == ""})
-	}
-	return out
-}
-
-// kept are the crates that were taken in.
-type kept struct{ blobs *blob.Folder }
-
-func (k kept) Open(ctx context.Context, sum crate.Checksum) (io.ReadCloser, int64, error) {
-	body, size, err := k.blobs.Open(ctx, sum)
-	if errors.Is(err, blob.ErrNotFound) {
-		err = fmt.Errorf("%w: %w", registry.ErrMissing, err)
-	}
-	return body, size, err
-}
-
-// released is the upstream registry as downloads ask it.
-type released struct{ client *upstream.Client }
-
-func (r released) Open(ctx context.Context, name, version string, sum crate.Checksum) (io.ReadCloser, int64, error) {
-	body, size, err := r.client.OpenRelease(ctx, name, version, sum)
-	if errors.Is(err, upstream.ErrNotFound) {
-		err = fmt.Errorf("%w: %w", registry.ErrMissing, err)
-	}
-	return body, size, err
-}
-
-func (r released) URL(ctx context.Context, name, version string, sum crate.Checksum) (string, error) {
-	return r.client.DownloadURL(ctx, name, version, sum)
-}
-
-// indexFiles is the upstream registry as the mirror asks it.
-type indexFiles struct{ client *upstream.Client }
-
-func (i indexFiles) IndexFile(ctx context.Context, name, etag, lastModified string) (mirror.Answer, error) {
-	a, err := i.client.IndexFile(ctx, name, etag, lastModified)
-	switch {
-	case errors.Is(err, upstream.ErrNotFound):
-		err = fmt.Errorf("%w: %w", mirror.ErrNotFound, err)
-	case errors.Is(err, upstream.ErrUnreachable):
-		err = fmt.Errorf("%w: %w", mirror.ErrUnreachable, err)
-	}
-	return mirror.Answer(a), err
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/cratefence/cratefence/internal/mirror"
+	"github.com/cratefence/cratefence/internal/policy"
 	"github.com/cratefence/cratefence/internal/store"
 	"github.com/cratefence/cratefence/internal/upstream"
 )
@@ -180,7 +181,7 @@ func (d imported) print(t *terminal) {
 		fmt.Fprintln(t.out, "Versions without a date wait as if they were published today; --undated-as-old takes them to be old.")
 	}
 	for _, b := range d.Baselines {
-		fmt.Fprintf(t.out, "Policy %q takes releases published before %s as they are.\n", b.Policy, b.At.UTC().Format("2006-01-02 15:04 MST"))
+		fmt.Fprintf(t.out, "Policy %q takes releases published before %s as they are.\n", b.Policy, policy.FormatTime(b.At))
 	}
 	if len(d.Baselines) == 0 {
 		fmt.Fprintln(t.out, "The baselines stay as they were.")

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/cratefence/cratefence/internal/auth"
+	"github.com/cratefence/cratefence/internal/policy"
 	"github.com/cratefence/cratefence/internal/store"
 )
 
@@ -68,7 +69,7 @@ func (c *tokenCreateCmd) Run(ctx context.Context, t *terminal, cli *cli) error {
 		}
 		fmt.Fprintln(t.out, secret)
 		fmt.Fprintf(t.err, "Token %q may %s until %s. The line above is shown only now.\n",
-			token.Name, strings.Join(token.Scopes, ", "), token.ExpiresAt.Format("2006-01-02 15:04 MST"))
+			token.Name, strings.Join(token.Scopes, ", "), policy.FormatTime(token.ExpiresAt))
 		return nil
 	})
 }

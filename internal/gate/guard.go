@@ -6,6 +6,7 @@ import (
 
 	"github.com/cratefence/cratefence/internal/crate"
 	"github.com/cratefence/cratefence/internal/index"
+	"github.com/cratefence/cratefence/internal/policy"
 	"github.com/cratefence/cratefence/internal/store"
 )
 
@@ -50,16 +51,14 @@ type GuardNote struct {
 func (n GuardNote) Text() string {
 	switch {
 	case n.Kept && n.Wave:
-		return "yanked upstream together with other versions; not passed on until " + stamp(n.Until)
+		return "yanked upstream together with other versions; not passed on until " + policy.FormatTime(n.Until)
 	case n.Kept:
-		return "yanked upstream, and no other allowed version of " + n.Range + " is left; not passed on until " + stamp(n.Until)
+		return "yanked upstream, and no other allowed version of " + n.Range + " is left; not passed on until " + policy.FormatTime(n.Until)
 	case n.Newest:
 		return "yanked upstream, as the newest allowed version of " + n.Range
 	}
 	return "yanked upstream"
 }
-
-func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
 
 // fresh reports whether a yank is one that may be kept back: it was seen to
 // happen, not long ago, and nobody let it stand.

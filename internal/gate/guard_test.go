@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/cratefence/cratefence/internal/policy"
 )
 
 func TestGuard(t *testing.T) {
@@ -13,7 +15,7 @@ func TestGuard(t *testing.T) {
 	gone := func(version string, hours int) guarded {
 		return guarded{Version: version, Allowed: true, Yanked: true, YankedAt: at(hours)}
 	}
-	kept := func(version string, hours int) string { return version + " kept until " + stamp(at(hours)) }
+	kept := func(version string, hours int) string { return version + " kept until " + policy.FormatTime(at(hours)) }
 	tests := []struct {
 		name     string
 		versions []guarded
@@ -106,7 +108,7 @@ func TestGuard(t *testing.T) {
 				text := n.Version + " passed on"
 				switch {
 				case n.Kept:
-					text = n.Version + " kept until " + stamp(n.Until)
+					text = n.Version + " kept until " + policy.FormatTime(n.Until)
 				case n.Wave:
 					text += ", wave"
 				case n.Newest:

@@ -47,11 +47,11 @@ func conclusionText(c check.Conclusion) string {
 }
 
 func blindText(since time.Time) string {
-	return ", and this fence has not heard from its database since " + formatTime(since)
+	return ", and this fence has not heard from its database since " + FormatTime(since)
 }
 
-// formatTime writes a time to the minute, as all words of a decision do.
-func formatTime(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
+// FormatTime writes a time to the minute, as all words of a decision do.
+func FormatTime(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
 
 // coolOffText says how old the release is and how long it has to wait:
 // "published 9 minutes ago (cool-off 7d)".
@@ -91,7 +91,7 @@ func (j *judge) appendAge(b []byte) []byte {
 	age := j.now.Sub(j.start)
 	switch {
 	case age < 0:
-		return append(append(b, "dated "...), formatTime(j.start)...)
+		return append(append(b, "dated "...), FormatTime(j.start)...)
 	case j.start.Equal(j.ev.PublishedAt):
 		b = append(b, "published "...)
 	default:
