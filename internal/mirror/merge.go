@@ -304,7 +304,7 @@ func (m *merge) gone() {
 		return
 	}
 	for _, v := range m.versions {
-		m.remove(v, "upstream has no such crate since "+m.file.GoneSince.Format("2006-01-02 15:04 MST"))
+		m.remove(v, "upstream has no such crate since "+policy.FormatTime(m.file.GoneSince))
 	}
 }
 
