@@ -27,6 +27,14 @@ type Decision struct {
 	Recheck  time.Time `json:"recheck,omitzero" doc:"When time alone may next change the decision."`
 	Code     string    `json:"code,omitempty" doc:"Names the release under this policy in links: its page is /r/CODE."`
 	Page     string    `json:"page,omitempty" format:"uri-reference" doc:"Where people read it, and ask for a review." example:"/r/8f3kq2m7ax"`
+	Yank     *Yank     `json:"yank,omitempty" doc:"While an upstream yank of the version is fresh: whether it is passed on. Only of decisions as of now."`
+}
+
+// A Yank is what the yank guard makes of an upstream yank.
+type Yank struct {
+	Kept  bool      `json:"kept" doc:"It is not passed on: the index has the version as not yanked, until a person with the scope decide honours the yank, or until that time."`
+	Text  string    `json:"text" doc:"A clause, plain text." example:"yanked upstream, and no other allowed version of 1 is left; not passed on until 2026-08-23 12:40 UTC"`
+	Until time.Time `json:"until,omitzero" doc:"When the yank is passed on at the latest."`
 }
 
 // A Reason is one thing that a decision rests on.
@@ -171,7 +179,9 @@ func (s *server) releaseDecisions(ctx context.Context, in *releaseDecisionsInput
 	}
 	now := s.standing(ctx, in.Name)[in.Version]
 	if len(now)+len(records) == 0 {
-		return nil, notFound("Nothing is known of a release %.64q %.64q here.", in.Name, in.Version)
+		if _, err := s.release(ctx, in.Name, in.Version); err != nil {
+			return nil, err // else it was taken in, and no index file names it yet
+		}
 	}
 	out := ReleaseDecisions{Decisions: now, History: s.newDecisionRecords(records)}
 	if out.Decisions == nil {
@@ -204,7 +214,11 @@ func (s *server) standing(ctx context.Context, name string) map[string][]Decisio
 			continue // nothing is known of it, or nothing can be read: nothing is served
 		}
 		for _, v := range view.Versions {
-			standing[v.Version] = append(standing[v.Version], newDecision(policyName, v.Decision, v.Code, s.Fence.BaseURL))
+			d := newDecision(policyName, v.Decision, v.Code, s.Fence.BaseURL)
+			if v.Guard != nil {
+				d.Yank = &Yank{Kept: v.Guard.Kept, Text: v.Guard.Text(), Until: instant(v.Guard.Until)}
+			}
+			standing[v.Version] = append(standing[v.Version], d)
 		}
 	}
 	return standing

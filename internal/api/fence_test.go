@@ -5,9 +5,11 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/cratefence/cratefence/internal/gate"
 	"github.com/cratefence/cratefence/internal/policy"
 	"github.com/cratefence/cratefence/internal/store"
 )
@@ -130,6 +132,28 @@ func TestReleaseDecisionHistory(t *testing.T) {
 	// A release that was never taken in has a history too.
 	if rec := w.get(t, "/api/v1/crates/never-came/2.0.0/decisions"); rec.Code != 200 || !strings.Contains(rec.Body.String(), "yank-wave") {
 		t.Errorf("of a release that was not taken in: %d %s", rec.Code, rec.Body)
+	}
+	// One that was taken in, and is in no index file yet, has none.
+	var none ReleaseDecisions
+	rec := w.get(t, "/api/v1/crates/serde-json/1.1.0-rc.1+build.5/decisions")
+	if err := json.Unmarshal(rec.Body.Bytes(), &none); err != nil || rec.Code != 200 || len(none.Decisions)+len(none.History) != 0 {
+		t.Errorf("of a release that the gate does not know: %d %s", rec.Code, rec.Body)
+	}
+}
+
+// What the guard makes of a yank stands beside the decision.
+func TestYankInDecision(t *testing.T) {
+	w := newWorld(t)
+	f, _ := w.fence()
+	note := gate.GuardNote{Version: "1.0.0", Range: "1", Kept: true, Until: noon.Add(72 * time.Hour)}
+	f.views["default/serde-json"].Versions[0].Guard = &note
+	var doc ReleaseDecisions
+	if err := json.Unmarshal(w.get(t, "/api/v1/crates/serde-json/1.0.0/decisions").Body.Bytes(), &doc); err != nil {
+		t.Fatal(err)
+	}
+	want := &Yank{Kept: true, Text: note.Text(), Until: note.Until}
+	if diff := cmp.Diff(want, doc.Decisions[0].Yank); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 

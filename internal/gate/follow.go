@@ -150,9 +150,14 @@ func (g *Gate) keepUp(ctx context.Context) {
 	for {
 		g.keepAppointments(g.Now())
 		err := g.flush(ctx)
+		some := g.records.some // at once, so that the page that a refusal names is there
+		if err != nil {
+			some = nil // not before a second has passed
+		}
 		select {
 		case <-ctx.Done():
 			return
+		case <-some:
 		case <-g.sweep:
 			if err = g.sweepAll(ctx); err != nil && ctx.Err() == nil {
 				g.askSweep()

@@ -19,6 +19,7 @@ type recorder struct {
 	crates map[place]bool       // of which there are any
 	queue  []store.DecisionRecord
 	lost   int
+	some   chan struct{} // something waits
 }
 
 // A subject is a release under a policy.
@@ -43,7 +44,7 @@ const (
 )
 
 func (rec *recorder) init() {
-	rec.known, rec.crates = map[subject][32]byte{}, map[place]bool{}
+	rec.known, rec.crates, rec.some = map[subject][32]byte{}, map[place]bool{}, make(chan struct{}, 1)
 }
 
 // add takes a decision that differs from the one before it. What was in force for
@@ -61,6 +62,10 @@ func (rec *recorder) add(d store.DecisionRecord) {
 	}
 	rec.remember(who, mark)
 	rec.queue = append(rec.queue, d)
+	select {
+	case rec.some <- struct{}{}:
+	default: // that was told already
+	}
 }
 
 func (rec *recorder) remember(who subject, mark [32]byte) {
