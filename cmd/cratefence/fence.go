@@ -90,7 +90,7 @@ func newFence(ctx context.Context, cfg Config, s *service, in *intake.Intake, cl
 		Store: s.db, Upstream: indexFiles{client}, Now: time.Now, Log: s.log, TTL: time.Duration(cfg.Fence.IndexTTL),
 		Seen: f.seen, Changed: f.changed,
 	}
-	in.Taken = f.taken
+	in.Taken, in.Lines = f.taken, s.db
 	if cfg.Fence.AskPublishers {
 		in.Publishers = newPublishers(client, s.log)
 	}

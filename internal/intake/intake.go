@@ -86,6 +86,8 @@ type Intake struct {
 	Checks   []*check.Check // to be run on every release
 	Limits   crate.Limits
 	Now      func() time.Time
+	// Lines are the index files that are known; nil knows none.
+	Lines Lines
 	// Publishers tells who published; nil asks nobody.
 	Publishers Publishers
 	// Taken is told of each release once it is stored. It may be nil, and does not
@@ -118,6 +120,11 @@ func (in *Intake) Fetch(ctx context.Context, id store.ID) error {
 	}
 	if a.Status != store.AnnouncementReceived {
 		return nil
+	}
+	if err := in.indexed(ctx, a.Crate, a.Version, a.Checksum); errors.Is(err, ErrInvalid) {
+		return in.Store.SettleAnnouncement(ctx, id, store.AnnouncementRefused, err.Error(), in.Now())
+	} else if err != nil {
+		return fmt.Errorf("%w: %w", ErrTrouble, err)
 	}
 	data, err := in.Upstream.Download(ctx, a.Crate, a.Version, a.DownloadURL, a.Checksum)
 	if errors.Is(err, ErrRefused) {
@@ -192,6 +199,9 @@ func (in *Intake) Submit(ctx context.Context, r store.Release, data []byte, acto
 		return store.Release{}, false, fmt.Errorf("%w: %d bytes, over the limit of %d", ErrInvalid, len(data), in.Limits.Packed)
 	}
 	r.Checksum, r.Via = crate.Sum(data), store.ViaSubmit
+	if err := in.indexed(ctx, r.Crate, r.Version, r.Checksum); err != nil {
+		return store.Release{}, false, err
+	}
 	return in.take(ctx, store.Publication{
 		Release: r,
 		Detail:  actor,
