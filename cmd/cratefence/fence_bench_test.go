@@ -408,37 +408,3 @@ func (f *benchFence) do(b *testing.B, method, path, body string) (int, []byte) {
 	}
 	return resp.StatusCode, answer
 }
-
-// recorded is what a fence answers, for a server that knows nothing else.
-func (f *benchFence) recorded(b *testing.B, x *cratetest.WholeIndex) map[string]bareAnswer {
-	b.Helper()
-	answers := map[string]bareAnswer{}
-	for i := range min(benchTop, x.Len()) {
-		path := "/p/" + f.policies[0] + "/index/" + indexPath(b, x.Name(i))
-		answers[path] = f.record(b, path)
-	}
-	return answers
-}
-
-func (f *benchFence) record(b *testing.B, path string) bareAnswer {
-	b.Helper()
-	req, err := http.NewRequestWithContext(b.Context(), http.MethodGet, f.process.url+path, nil)
-	if err != nil {
-		b.Fatal(err)
-	}
-	if f.token != "" {
-		req.Header.Set("Authorization", f.token)
-	}
-	req.Header.Set("Accept-Encoding", "gzip")
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil || resp.StatusCode != http.StatusOK {
-		b.Fatalf("%s: %s, %v", path, resp.Status, err)
-	}
-	resp.Header.Del("Date")
-	return bareAnswer{Body: body, Header: resp.Header}
-}
