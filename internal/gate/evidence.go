@@ -77,10 +77,10 @@ func (q *inquiry) addLine(ev *policy.Evidence, line *index.Entry) {
 	}
 	ev.PublishedAt, ev.FirstSeenAt, ev.Dated = r.PublishedAt, r.FirstSeenAt, r.Dated
 	ev.Line, ev.LineSince = r.Trouble, r.TroubleAt
-	ev.Offered = r.Trouble == policy.LineOtherBytes
+	ev.OtherBytes = r.Trouble == policy.LineOtherBytes
 	if r.Checksum != line.Cksum {
 		// The mirror never lets this happen; if it did, the first bytes count.
-		ev.Checksum, ev.Line, ev.Offered = r.Checksum, policy.LineOtherBytes, true
+		ev.Checksum, ev.Line, ev.OtherBytes = r.Checksum, policy.LineOtherBytes, true
 	}
 }
 
@@ -111,14 +111,14 @@ func (q *inquiry) addRelease(ev *policy.Evidence, line *index.Entry) {
 	}
 	if rel.Release.Checksum != ev.Checksum {
 		// Other bytes were announced than the index names: neither is served.
-		ev.Line, ev.Offered = policy.LineOtherBytes, true
+		ev.Line, ev.OtherBytes = policy.LineOtherBytes, true
 		ev.LineSince = latest(ev.LineSince, latest(ev.FirstSeenAt, rel.Release.FirstSeenAt))
 		return
 	}
 	if rel.Release.FirstSeenAt.Before(ev.FirstSeenAt) {
 		ev.FirstSeenAt = rel.Release.FirstSeenAt
 	}
-	ev.Offered = ev.Offered || rel.Incidents > 0
+	ev.OtherBytes = ev.OtherBytes || rel.Incidents > 0
 	ev.Checks = results(q.g.Checks, rel.Checks)
 	ev.Publisher = publisher(rel, q.e.state.Releases)
 	previous := q.e.taken(ev.Previous)

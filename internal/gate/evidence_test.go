@@ -93,7 +93,7 @@ func TestEvidence(t *testing.T) {
 				s.Releases[0].Release.Checksum = crate.Checksum{1}
 			},
 			want: base(func(ev *policy.Evidence) {
-				ev.Line, ev.LineSince, ev.Offered = policy.LineOtherBytes, day, true
+				ev.Line, ev.LineSince, ev.OtherBytes = policy.LineOtherBytes, day, true
 			}),
 		},
 		{
@@ -143,7 +143,7 @@ func TestEvidence(t *testing.T) {
 			state: func(s *store.CrateState) {
 				s.Records[0].Trouble, s.Records[0].TroubleAt = policy.LineOtherBytes, day
 			},
-			want: base(func(ev *policy.Evidence) { ev.Line, ev.LineSince, ev.Offered = policy.LineOtherBytes, day, true }),
+			want: base(func(ev *policy.Evidence) { ev.Line, ev.LineSince, ev.OtherBytes = policy.LineOtherBytes, day, true }),
 		},
 		{
 			name: "people, and whom they meant",

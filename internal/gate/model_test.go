@@ -169,7 +169,7 @@ func (o *oracle) evidence(m *modelCrate, i int) policy.Evidence {
 	}
 	if r := v.record; r != nil {
 		ev.PublishedAt, ev.FirstSeenAt, ev.Dated = r.PublishedAt, r.FirstSeenAt, r.Dated
-		ev.Line, ev.LineSince, ev.Offered = r.Trouble, r.TroubleAt, r.Trouble == policy.LineOtherBytes
+		ev.Line, ev.LineSince, ev.OtherBytes = r.Trouble, r.TroubleAt, r.Trouble == policy.LineOtherBytes
 	}
 	all := o.past(m, i, func(*modelVersion) bool { return true })
 	ev.Kind = kind(all, v)
@@ -248,7 +248,7 @@ func (o *oracle) addTaken(ev *policy.Evidence, m *modelCrate, v, from *modelVers
 	}
 	ev.Checks = append(ev.Checks, missing...)
 	if v.release.Incidents > 0 {
-		ev.Offered = true
+		ev.OtherBytes = true
 	}
 	if name := v.release.Release.Publisher; name != "" {
 		p := policy.Publisher{Name: name, Trusted: v.release.Facts.Trusted && v.release.Facts.TrustedKnown}

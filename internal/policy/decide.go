@@ -138,7 +138,7 @@ func (j *judge) blocks() {
 			j.add(RuleRuling, Hold, rulingText("looked at and kept back", r)).lift = liftNever
 		}
 	}
-	if ev.Offered || ev.Line == LineOtherBytes {
+	if ev.OtherBytes || ev.Line == LineOtherBytes {
 		j.add(RuleOtherBytes, Block, "other bytes were offered under this version").lift = liftNever
 	}
 	switch ev.Line {

@@ -159,7 +159,7 @@ func TestDecide(t *testing.T) {
 
 		// Lines.
 		{name: "other bytes", now: 30 * day, ev: func(ev *Evidence) { ev.Line = LineOtherBytes }, want: brief{State: Quarantined, Rules: []string{"block other-bytes"}}},
-		{name: "other bytes were offered", now: 30 * day, ev: func(ev *Evidence) { ev.Offered = true }, want: brief{State: Quarantined, Rules: []string{"block other-bytes"}}},
+		{name: "other bytes were offered", now: 30 * day, ev: func(ev *Evidence) { ev.OtherBytes = true }, want: brief{State: Quarantined, Rules: []string{"block other-bytes"}}},
 		{name: "removed", now: 30 * day, ev: func(ev *Evidence) { ev.Line = LineRemoved }, want: brief{State: Quarantined, Rules: []string{"block removed"}}},
 		{name: "an unknown trouble", now: 30 * day, ev: func(ev *Evidence) { ev.Line = "odd" }, want: brief{State: Quarantined, Rules: []string{"block removed"}}},
 		{name: "changed", now: 30 * day, ev: func(ev *Evidence) { ev.Line = LineChanged }, want: brief{State: Allowed, Rules: []string{"allow line-changed"}}},
@@ -183,7 +183,7 @@ func TestDecide(t *testing.T) {
 			except("check/archive/missing", 30*day)(ev)
 			conclude(ev, "archive", "")
 		}, want: brief{State: Unknown, Rules: []string{"hold check/archive/missing"}}},
-		{name: "not for other bytes", now: 8 * day, ev: func(ev *Evidence) { except(RuleOtherBytes, 30*day)(ev); ev.Offered = true }, want: brief{State: Quarantined, Rules: []string{"block other-bytes"}}},
+		{name: "not for other bytes", now: 8 * day, ev: func(ev *Evidence) { except(RuleOtherBytes, 30*day)(ev); ev.OtherBytes = true }, want: brief{State: Quarantined, Rules: []string{"block other-bytes"}}},
 
 		// People.
 		{name: "revoked", now: 30 * day, ev: rule(ActRevoke), want: brief{State: Revoked, Rules: []string{"block ruling"}}},
@@ -195,7 +195,7 @@ func TestDecide(t *testing.T) {
 		{name: "let through by one who may have published it", preset: High, now: day, ev: func(ev *Evidence) { rule(ActAllow)(ev); ev.Ruling.Impartial = false }, want: brief{State: Held, Rules: []string{"hold cool-off +14d", "hold ruling"}, Recheck: 14 * day}},
 		{name: "let through before it was removed", now: 30 * day, ev: func(ev *Evidence) { rule(ActAllow)(ev); ev.Line = LineRemoved; ev.LineSince = after(day) }, want: brief{State: Quarantined, Rules: []string{"block removed", "allow ruling"}}},
 		{name: "let through after", now: 30 * day, ev: func(ev *Evidence) { rule(ActAllow)(ev); ev.Line = LineRemoved; ev.LineSince = published.Add(-day) }, want: brief{State: Waived, Rules: []string{"allow removed", "allow ruling"}}},
-		{name: "other bytes are let through by nobody", now: 30 * day, ev: func(ev *Evidence) { rule(ActAllow)(ev); ev.Offered = true }, want: brief{State: Quarantined, Rules: []string{"block other-bytes", "allow ruling"}}},
+		{name: "other bytes are let through by nobody", now: 30 * day, ev: func(ev *Evidence) { rule(ActAllow)(ev); ev.OtherBytes = true }, want: brief{State: Quarantined, Rules: []string{"block other-bytes", "allow ruling"}}},
 
 		// Word from the database.
 		{name: "allowed before it was lost", now: 9 * day, ev: func(ev *Evidence) { ev.Blind = after(8 * day) }, want: brief{State: Allowed}},

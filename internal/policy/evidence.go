@@ -29,8 +29,8 @@ type Evidence struct {
 	// LineSince is when that trouble was seen: what a person allowed before then
 	// was not allowed in view of it.
 	LineSince time.Time
-	// Offered: other bytes were offered under this name and version, here or upstream.
-	Offered bool
+	// OtherBytes: other bytes were offered under this name and version, here or upstream.
+	OtherBytes bool
 
 	// Previous is the version that was the newest of the crate before; "" for none.
 	Previous string

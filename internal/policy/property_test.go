@@ -171,7 +171,7 @@ func worsen(t *rapid.T, ev Evidence, now time.Time) (Evidence, string) {
 		"no fix":                func() { ev.Fixes = nil },
 		"an unknown kind":       func() { ev.Kind = "" },
 		"no exception":          func() { ev.Exceptions = nil },
-		"other bytes":           func() { ev.Offered = true },
+		"other bytes":           func() { ev.OtherBytes = true },
 		"removed":               func() { ev.Line, ev.LineSince = LineRemoved, now },
 		"changed":               func() { ev.Line = LineChanged },
 		"no word since": func() {
@@ -306,7 +306,7 @@ func TestPure(t *testing.T) {
 func TestExceptable(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p, ev, now := drawPolicy(t, true), drawEvidence(t), drawTime(t, "now")
-		ev.Offered, ev.Line = rapid.Bool().Draw(t, "offered"), rapid.SampledFrom([]LineTrouble{"", LineChanged, LineRemoved}).Draw(t, "line")
+		ev.OtherBytes, ev.Line = rapid.Bool().Draw(t, "offered"), rapid.SampledFrom([]LineTrouble{"", LineChanged, LineRemoved}).Draw(t, "line")
 		ev.Exceptions, ev.Ruling = nil, withoutLeave(ev.Ruling)
 		want := []string{}
 		for _, r := range p.Decide(ev, now).Reasons {

@@ -93,7 +93,7 @@ func addsYoung(ev *Evidence) bool {
 // unhurried reports whether nothing speaks against shortening a cool-off. What
 // is not known does.
 func (ev *Evidence) unhurried() bool {
-	if !ev.Compared || ev.PublishedAt.IsZero() || ev.Silence <= 0 || ev.Line != "" || ev.Offered {
+	if !ev.Compared || ev.PublishedAt.IsZero() || ev.Silence <= 0 || ev.Line != "" || ev.OtherBytes {
 		return false
 	}
 	for i := range Signals {
