@@ -24,9 +24,9 @@ var Dependencies = check.Register(&check.Check{
 	Run:      runDependencies,
 })
 
-// YoungDependency is how old a crate has to be before it is depended on without
+// youngDependency is how old a crate has to be before it is depended on without
 // a word. The typosquats of 2026 were minutes to days old when they were used.
-const YoungDependency = 30 * 24 * time.Hour
+const youngDependency = 30 * 24 * time.Hour
 
 // longSilence is after how long a crate's next version is remarkable: an account
 // that nobody watches is worth stealing.
@@ -312,7 +312,7 @@ func (l *dependencyLook) added() []check.Finding {
 		case dep.FirstPublished.IsZero() || l.at.IsZero():
 			f.Rule, f.Level, f.Message = "dependency-undated", l.youth(), adds+", and when that was first published is not known"
 			f.Help = youngHelp
-		case l.at.Sub(dep.FirstPublished) < YoungDependency:
+		case l.at.Sub(dep.FirstPublished) < youngDependency:
 			f.Rule, f.Level = "dependency-young", l.youth()
 			f.Message = adds + ", which was " + ageWords(l.at.Sub(dep.FirstPublished)) + " old"
 			f.Help = youngHelp
