@@ -2,14 +2,18 @@ package main
 
 import (
 	"fmt"
+	"html"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/cratefence/cratefence/internal/api"
+	"github.com/cratefence/cratefence/internal/crate"
+	"github.com/cratefence/cratefence/internal/cratetest"
 )
 
 // unnamed is medium for crates that name no repository: their provenance is
@@ -74,4 +78,133 @@ func TestFenceHastensAFix(t *testing.T) {
 		}
 		eventually(t, "it is on record", func() bool { return strings.Contains(f.run("decisions", name+"@1.0.1"), says) })
 	}
+}
+
+// What was there before the baseline passes at once, and is checked once somebody
+// has fetched it; a failure that is found then applies.
+func TestFenceChecksWhatWasThereBefore(t *testing.T) {
+	f := newFenced(t, unnamed, "")
+	data, err := cratetest.Pack(cratetest.Package{Name: "foo", Version: "1.0.1", Files: []cratetest.File{
+		{Path: "Cargo.toml", Data: []byte("[package]\nname = \"bar\"\nversion = \"1.0.1\"\nedition = \"2021\"\n")}, // of another name
+		{Path: "src/lib.rs", Data: []byte("pub fn f() {}\n")},
+	}})
+	f.do(err)
+	f.do(f.registry.Publish("foo", "1.0.1", data, time.Now().Add(-old)))
+	sum, sound := crate.Sum(data), f.publish("foo", "1.0.0", old)
+	f.start()
+	if f.yanked("default", "foo")["1.0.1"] {
+		t.Fatal("it is held before anybody looked at it")
+	}
+	for version, sum := range map[string]crate.Checksum{"1.0.0": sound, "1.0.1": sum} {
+		if status, said := f.download("default", "foo", version, sum); status != http.StatusOK {
+			t.Fatalf("foo %s is answered %d %s before anybody looked at it", version, status, said)
+		}
+	}
+	eventually(t, "what the check found applies", func() bool { return f.yanked("default", "foo")["1.0.1"] })
+	if status, said := f.download("default", "foo", "1.0.1", sum); status != http.StatusForbidden || !strings.Contains(said, "blocks foo 1.0.1: archive concluded failure") {
+		t.Errorf("the download is answered %d %s", status, said)
+	}
+	if d := f.decision("foo", "1.0.1"); d.State != "quarantined" || d.Verdict != "block" {
+		t.Errorf("the API says %+v", d)
+	}
+	f.checked("foo", "1.0.0")
+	if d := f.decision("foo", "1.0.0"); d.Verdict != "allow" {
+		t.Errorf("of the one that is sound, the API says %+v", d)
+	}
+}
+
+// A yank is passed on where another version is left; where none is, or it is one of
+// many, the newest stays, until a person lets its yank stand.
+func TestFenceGuardsYanks(t *testing.T) {
+	f := newFenced(t, unnamed, "")
+	sums := map[string]crate.Checksum{}
+	for i, version := range []string{"1.0.0", "1.0.1", "1.0.2", "2.0.0"} {
+		sums[version] = f.publish("foo", version, old-time.Duration(i)*time.Hour)
+	}
+	f.publish("gone", "1.0.0", old)
+	f.do(f.registry.Yank("gone", "1.0.0", true))
+	f.start()
+	if !f.yanked("default", "gone")["1.0.0"] {
+		t.Error("a yank that was there already is not honoured")
+	}
+	f.yanked("default", "foo")
+	for version, sum := range sums { // pages are of what somebody used
+		if status, said := f.download("default", "foo", version, sum); status != http.StatusOK {
+			t.Fatalf("foo %s is answered %d %s", version, status, said)
+		}
+	}
+	for version := range sums {
+		f.checked("foo", version)
+	}
+	wants := func(what string, want ...string) {
+		t.Helper()
+		eventually(t, what, func() bool {
+			var got []string
+			for version, yanked := range f.yanked("default", "foo") {
+				if yanked {
+					got = append(got, version)
+				}
+			}
+			slices.Sort(got)
+			return slices.Equal(got, want)
+		})
+	}
+	f.do(f.registry.Yank("foo", "1.0.2", true))
+	wants("a yank with another version left is honoured", "1.0.2")
+	_, page, _ := f.get("/crates/foo/1.0.2/fence")
+	if says := "yanked upstream, as the newest allowed version of 1"; !strings.Contains(page, says) {
+		t.Errorf("the page does not say %q", says)
+	}
+	f.do(f.registry.Yank("foo", "2.0.0", true))
+	wants("the last of its range stays", "1.0.2")
+	_, page, _ = f.get("/crates/foo/2.0.0/fence")
+	if says := "no other allowed version of 2 is left; not passed on until"; !strings.Contains(page, says) {
+		t.Errorf("the page does not say %q", says)
+	}
+	f.run("decide", "honour-yank", "foo@2.0.0", "--reason", "its author says so")
+	wants("a person let it stand", "1.0.2", "2.0.0")
+	f.do(f.registry.Yank("foo", "1.0.1", true))
+	wants("in a wave the newest stays", "1.0.1", "2.0.0")
+}
+
+// Whoever is refused reads the same on every side: until when, and because of what.
+func TestFenceSaysTheSameEverywhere(t *testing.T) {
+	f := newFenced(t, unnamed+"\n[policy.watched]\npreset = \"medium\"\nmode = \"observe\"\nbaseline = BASELINE\n", "anonymous = [\"default\", \"watched\"]\n")
+	f.publish("foo", "1.0.0", old)
+	f.start()
+	f.yanked("default", "foo")
+	sum := f.publish("foo", "1.0.1", minutes, `nowhere = "1"`)
+	f.yanked("default", "foo")
+	f.checked("foo", "1.0.1")
+	var said string
+	eventually(t, "it is held for two reasons", func() bool {
+		_, said = f.download("default", "foo", "1.0.1", sum)
+		return strings.Contains(said, "cool-off") && strings.Contains(said, "nowhere, which is not in the index")
+	})
+	d := f.decision("foo", "1.0.1")
+	var page string
+	eventually(t, "the decision's page is there", func() bool {
+		status, text, _ := f.get(strings.TrimPrefix(d.Page, f.process.url))
+		page = html.UnescapeString(text)
+		return status == http.StatusOK
+	})
+	if len(d.Reasons) < 2 {
+		t.Fatalf("the API says %+v", d)
+	}
+	for _, r := range d.Reasons {
+		if !strings.Contains(said, r.Text) || !strings.Contains(strings.ToLower(page), strings.ToLower(r.Text)) {
+			t.Errorf("%q is not said in the refusal, or not on the page:\n%s", r.Text, said)
+		}
+		if end := r.Until.Truncate(time.Minute).Add(time.Minute).Format("2006-01-02 15:04 UTC"); !r.Until.IsZero() && !strings.Contains(said, end) {
+			t.Errorf("the refusal does not say %s: %s", end, said)
+		}
+	}
+
+	// A policy that observes keeps nothing back, and says what it would have.
+	if status, body := f.download("watched", "foo", "1.0.1", sum); status != http.StatusOK || f.yanked("watched", "foo")["1.0.1"] {
+		t.Errorf("under observation the download is answered %d %.200s", status, body)
+	}
+	eventually(t, "what would have been held is recorded", func() bool {
+		return strings.Contains(f.run("decisions", "foo@1.0.1", "--policy", "watched"), "would be held")
+	})
 }
