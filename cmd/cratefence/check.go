@@ -45,7 +45,7 @@ the report says what would settle it.
 Examples:
   cratefence check serde@1.0.219
   cratefence check --strict --json target/package/itoa-1.0.15.crate
-  cratefence check --only provenance --repository https://git.example/foo ./foo-1.0.0
+  cratefence check --only provenance --repository https://git.example/foo foo
   cratefence check --allow-host 127.0.0.1:8000 foo-1.0.0.crate`
 }
 

@@ -54,10 +54,11 @@ func (c *checksCmd) Run(t *terminal) error {
 		return json.NewEncoder(t.out).Encode(infos)
 	case c.Name != "":
 		k := chosen[0]
-		fmt.Fprintf(t.out, "%s, version %d (%s, about the %s, at most %s)\n\n%s\n", k.Name, k.Version, k.Category, k.About, k.Timeout, strings.TrimSpace(k.Doc))
+		fmt.Fprintf(t.out, "%s, version %d (%s, about the %s, at most %s)\n\n%s\n", k.Name, k.Version, k.Category, k.About, k.Timeout, reflow(strings.TrimSpace(k.Doc), reportWidth))
 	default:
 		for _, k := range chosen {
-			fmt.Fprintf(t.out, "%-18s v%-3d %s\n", k.Name, k.Version, k.Title())
+			const column = 24
+			fmt.Fprintf(t.out, "%-18s v%-3d %s\n", k.Name, k.Version, strings.TrimLeft(wrap(k.Title(), reportWidth, strings.Repeat(" ", column)), " "))
 		}
 	}
 	return nil

@@ -45,7 +45,7 @@ self-approval, and a policy that asks for that (high does) refuses it.
 Examples:
   cratefence decide block arrayref@0.3.10 --reason "ships a beacon"
   cratefence decide allow arrayref@0.3.10 --after 1 --reason "it was a test"
-  cratefence decide accept-line arrayref@0.3.9     prints the line to read first`
+  cratefence decide accept-line arrayref@0.3.9    shows the line to accept`
 }
 
 func (c *decideCmd) Run(ctx context.Context, t *terminal, cli *cli) error {
@@ -101,10 +101,30 @@ func (c *decideCmd) honour(ctx context.Context, t *terminal, d *ruling.Desk, sub
 	if errors.Is(err, store.ErrConflict) {
 		return fmt.Errorf("honour the yank of %s: it is not yanked upstream, or honoured already", subject)
 	}
-	if err == nil {
-		fmt.Fprintf(t.out, "The yank of %s stands, under every policy.\n", subject)
+	if err != nil {
+		return err
 	}
-	return err
+	if c.JSON {
+		return json.NewEncoder(t.out).Encode(c.decided(subject))
+	}
+	fmt.Fprintf(t.out, "The yank of %s stands, under every policy.\n", subject)
+	return nil
+}
+
+// lineDecision is what was decided on an index line, under every policy, as JSON.
+type lineDecision struct {
+	Action  string `json:"action"`
+	Crate   string `json:"crate"`
+	Version string `json:"version"`
+	Reason  string `json:"reason,omitempty"`
+	// Line and Offered are the digest to accept, and the line that has it, when
+	// nothing is decided yet.
+	Line    string `json:"line,omitempty"`
+	Offered string `json:"offered,omitempty"`
+}
+
+func (c *decideCmd) decided(subject ruling.Subject) lineDecision {
+	return lineDecision{Action: c.Action, Crate: subject.Crate, Version: subject.Version, Reason: c.Reason}
 }
 
 func (c *decideCmd) accept(ctx context.Context, t *terminal, d *ruling.Desk, db database, subject ruling.Subject) error {
@@ -113,6 +133,11 @@ func (c *decideCmd) accept(ctx context.Context, t *terminal, d *ruling.Desk, db 
 		return err
 	}
 	digest := ruling.LineDigest(offered)
+	if c.Line == "" && c.JSON {
+		asked := c.decided(subject)
+		asked.Line, asked.Offered = fmt.Sprintf("%x", digest[:8]), string(offered)
+		return json.NewEncoder(t.out).Encode(asked)
+	}
 	if c.Line == "" {
 		fmt.Fprintf(t.out, "Upstream has this line for %s now:\n\n%s\n\nTo accept it under every policy:\n  cratefence decide accept-line %s --line %x --reason WHY\n",
 			subject, printable(string(offered)), subject, digest[:8])
@@ -125,10 +150,14 @@ func (c *decideCmd) accept(ctx context.Context, t *terminal, d *ruling.Desk, db 
 	if errors.Is(err, store.ErrConflict) {
 		return fmt.Errorf("accept the line of %s: upstream offers another line by now: read it without --line", subject)
 	}
-	if err == nil {
-		fmt.Fprintf(t.out, "The line of %s is accepted, under every policy.\n", subject)
+	if err != nil {
+		return err
 	}
-	return err
+	if c.JSON {
+		return json.NewEncoder(t.out).Encode(c.decided(subject))
+	}
+	fmt.Fprintf(t.out, "The line of %s is accepted, under every policy.\n", subject)
+	return nil
 }
 
 // offeredLine is the line that upstream has now for a version whose line it

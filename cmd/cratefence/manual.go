@@ -154,7 +154,7 @@ func manualText() string {
 		}
 		for _, e := range s.Entries {
 			name := e.Key[strings.LastIndexByte(e.Key, '.')+1:]
-			fmt.Fprintf(&b, "\n  %s = %s\n%s\n", name, e.Default, wrap(e.Doc, 80, "      "))
+			fmt.Fprintf(&b, "\n  %s = %s\n%s\n", name, e.Default, wrap(e.Doc, 78, "      "))
 		}
 	}
 	return b.String()

@@ -35,7 +35,7 @@ func (submitCmd) Help() string {
 
 Examples:
   cratefence submit --token-file token target/package/itoa-1.0.15.crate
-  cratefence submit --token-file token --server https://fence.example foo-1.0.0.crate
+  cratefence submit --token-file token --server https://fence.example a.crate
 
 Submitting the same bytes twice does no harm. Other bytes under a known name and
 version are kept as an incident and refused (exit 2).`
