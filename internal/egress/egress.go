@@ -149,6 +149,11 @@ func (e *Egress) checkRedirect(p Purpose, most int) func(*http.Request, []*http.
 	}
 }
 
+// maxConns is how many connections one host gets, more than all callers together
+// have use for: each bounds what it does at once, downloads that slow clients keep
+// open among them, and none is to wait behind those of another.
+const maxConns = 512
+
 func newTransport(dial func(ctx context.Context, network, addr string) (net.Conn, error)) *http.Transport {
 	return &http.Transport{
 		DialContext:            dial,
@@ -157,9 +162,9 @@ func newTransport(dial func(ctx context.Context, network, addr string) (net.Conn
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:    10 * time.Second,
 		IdleConnTimeout:        30 * time.Second,
-		MaxIdleConnsPerHost:    4,
+		MaxIdleConnsPerHost:    32,
 		MaxIdleConns:           64,
-		MaxConnsPerHost:        8, // politeness, and one slow host does not take all
+		MaxConnsPerHost:        maxConns,
 		MaxResponseHeaderBytes: 64 << 10,
 	}
 }

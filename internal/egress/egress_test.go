@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -244,6 +245,37 @@ func TestTimeout(t *testing.T) {
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v, want deadline exceeded", err)
 	}
+}
+
+// Answers that are read slowly keep nobody else from the same host.
+func TestSlowAnswersKeepNobodyWaiting(t *testing.T) {
+	const slowOnes = 64
+	leave, begun := make(chan struct{}), make(chan struct{}, slowOnes)
+	server := inside(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/slow" {
+			begun <- struct{}{}
+			<-leave
+		}
+	}))
+	client := newEgress(t, Exception{Purpose: Upstream, Host: hostOf(server)}).Client(Upstream, Limits{Timeout: 5 * time.Second})
+	get := func(path string) {
+		resp, err := client.Get(server.URL + path)
+		if err != nil {
+			t.Errorf("%s: %v", path, err)
+			return
+		}
+		resp.Body.Close()
+	}
+	var slow sync.WaitGroup
+	for range slowOnes {
+		slow.Go(func() { get("/slow") })
+	}
+	for range slowOnes / 8 { // so many have begun, and the others want to
+		<-begun
+	}
+	get("/quick")
+	close(leave)
+	slow.Wait()
 }
 
 func TestProxy(t *testing.T) {
