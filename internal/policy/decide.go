@@ -276,6 +276,16 @@ func (j *judge) lifted() {
 		}
 	}
 	j.add(RuleRuling, Allow, rulingText("allowed", leave))
+	j.belowFloor()
+}
+
+// belowFloor says of a release that a person let through how early that was.
+func (j *judge) belowFloor() {
+	end := j.start.Add(j.policy.Floor)
+	said := slices.ContainsFunc(j.reasons, func(r reason) bool { return r.Rule == RuleFloor })
+	if !said && j.clock.Before(end) {
+		j.until(j.add(RuleFloor, Allow, "decided below the floor of "+FormatDuration(j.policy.Floor)), end)
+	}
 }
 
 func (j *judge) held() bool {

@@ -73,7 +73,7 @@ func (p *Policy) explainCoolOff() []Point {
 		points = append(points, Point{Term: "A security fix", Text: fmt.Sprintf("%s, where an advisory of %s names an allowed version, every required check concluded success or neutral, and no signal speaks against it.",
 			FormatDuration(p.Floor), strings.Join(p.ReviewedAdvisories, " or "))})
 	}
-	return append(points, Point{Term: "The floor", Text: FormatDuration(p.Floor) + ". Nothing shortens a wait to less; a person's leave, and an exception for the floor by name, override it."})
+	return append(points, Point{Term: "The floor", Text: FormatDuration(p.Floor) + ". Nothing shortens a wait to less; a person's leave, and an exception for the floor by name, override it and are marked so."})
 }
 
 func (p *Policy) explainTrust() string {
