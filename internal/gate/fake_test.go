@@ -1,13 +1,11 @@
 package gate
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -15,9 +13,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/klauspost/compress/gzip"
-
 	"github.com/cratefence/cratefence/internal/crate"
+	"github.com/cratefence/cratefence/internal/index"
 	"github.com/cratefence/cratefence/internal/policy"
 	"github.com/cratefence/cratefence/internal/store"
 )
@@ -206,37 +203,18 @@ func (f *fakeStore) put(name string, seen time.Time, lines ...string) {
 	key := store.IndexKey(name)
 	file := f.files[key]
 	raw := strings.Join(lines, "\n") + "\n"
-	file.Key, file.Name, file.Lines, file.Size = key, name, zip(raw), len(raw)
+	file.Key, file.Name, file.Lines, file.Size = key, name, index.Pack([]byte(raw)), len(raw)
 	file.FirstSeenAt = cmp.Or(file.FirstSeenAt, seen)
 	file.Revision++
 	f.files[key] = file
 	f.event(store.GateCrate, key)
 }
 
-func zip(raw string) []byte {
-	var b bytes.Buffer
-	z := gzip.NewWriter(&b)
-	if _, err := io.WriteString(z, raw); err != nil {
-		panic(err)
-	}
-	if err := z.Close(); err != nil {
-		panic(err)
-	}
-	return b.Bytes()
-}
-
 func unzip(t testing.TB, s Served) string {
 	t.Helper()
-	z, err := gzip.NewReader(bytes.NewReader(s.Gzip))
+	raw, err := index.Unpack(s.Gzip, s.Size)
 	if err != nil {
 		t.Fatal(err)
-	}
-	raw, err := io.ReadAll(z)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(raw) != s.Size {
-		t.Fatalf("unpacked to %d bytes, Size says %d", len(raw), s.Size)
 	}
 	return string(raw)
 }

@@ -16,6 +16,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/cratefence/cratefence/internal/crate"
+	"github.com/cratefence/cratefence/internal/index"
 	"github.com/cratefence/cratefence/internal/policy"
 	"github.com/cratefence/cratefence/internal/store"
 )
@@ -123,7 +124,7 @@ func (w *world) save(t *rapid.T, m *modelCrate) {
 	state := m.state()
 	w.store.mu.Lock()
 	w.store.files[m.name] = store.IndexFile{
-		Key: m.name, Name: m.name, Lines: zip(raw.String()), Size: raw.Len(), FirstSeenAt: m.firstSeen, Revision: m.revision,
+		Key: m.name, Name: m.name, Lines: index.Pack([]byte(raw.String())), Size: raw.Len(), FirstSeenAt: m.firstSeen, Revision: m.revision,
 	}
 	w.store.states[m.name] = &state
 	w.store.event(store.GateCrate, m.name)

@@ -19,8 +19,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/klauspost/compress/gzip"
-
 	"github.com/cratefence/cratefence/internal/auth"
 	"github.com/cratefence/cratefence/internal/cratetest"
 	"github.com/cratefence/cratefence/internal/gate"
@@ -154,13 +152,9 @@ func topFiles(b testing.TB) []store.IndexFile {
 	var files []store.IndexFile
 	for i := range top {
 		lines := whole.File(i)
-		var packed bytes.Buffer
-		w := gzip.NewWriter(&packed)
-		w.Write(lines)
-		w.Close()
 		imported := time.Now().Add(-time.Hour)
 		files = append(files, store.IndexFile{
-			Key: whole.Name(i), Name: whole.Name(i), Lines: packed.Bytes(), Size: len(lines),
+			Key: whole.Name(i), Name: whole.Name(i), Lines: index.Pack(lines), Size: len(lines),
 			Imported: imported, FirstSeenAt: imported, CheckedAt: time.Now(), Revision: 1,
 		})
 	}

@@ -2,7 +2,6 @@ package registry
 
 import (
 	"bytes"
-	"compress/gzip"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -20,6 +19,7 @@ import (
 	"github.com/cratefence/cratefence/internal/auth"
 	"github.com/cratefence/cratefence/internal/crate"
 	"github.com/cratefence/cratefence/internal/gate"
+	"github.com/cratefence/cratefence/internal/index"
 	"github.com/cratefence/cratefence/internal/policy"
 	"github.com/cratefence/cratefence/internal/store"
 )
@@ -72,14 +72,10 @@ func (g *fakeGate) admit(id string, a gate.Admission) {
 
 // serve has a policy serve text as a crate's file.
 func (g *fakeGate) serve(id, text string) {
-	var packed bytes.Buffer
-	w := gzip.NewWriter(&packed)
-	w.Write([]byte(text))
-	w.Close()
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.files[id] = gate.Served{
-		Gzip: packed.Bytes(), Size: len(text), Modified: noon,
+		Gzip: index.Pack([]byte(text)), Size: len(text), Modified: noon,
 		ETag: fmt.Sprintf(`"%x"`, sha256.Sum256([]byte(id+text)))[:18] + `"`,
 	}
 }

@@ -1,8 +1,6 @@
 package ruling
 
 import (
-	"bytes"
-	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/cratefence/cratefence/internal/crate"
+	"github.com/cratefence/cratefence/internal/index"
 	"github.com/cratefence/cratefence/internal/policy"
 	"github.com/cratefence/cratefence/internal/store"
 )
@@ -130,19 +129,6 @@ func parse(t *testing.T, text string) written {
 	return written{set}
 }
 
-func packed(t *testing.T, text string) []byte {
-	t.Helper()
-	var b bytes.Buffer
-	w := gzip.NewWriter(&b)
-	if _, err := w.Write([]byte(text)); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return b.Bytes()
-}
-
 func line(version string) string {
 	return fmt.Sprintf(`{"name":"Array-Ref","vers":%q,"deps":[],"cksum":%q,"features":{},"yanked":false}`+"\n", version, crate.Sum([]byte(version)))
 }
@@ -151,7 +137,7 @@ func line(version string) string {
 func newDesk(t *testing.T) (*Desk, *memory, *[]string) {
 	text := line("0.3.9") + line("0.3.10")
 	m := &memory{
-		files: map[string]store.IndexFile{"array-ref": {Key: "array-ref", Name: "Array-Ref", Lines: packed(t, text), Size: len(text)}},
+		files: map[string]store.IndexFile{"array-ref": {Key: "array-ref", Name: "Array-Ref", Lines: index.Pack([]byte(text)), Size: len(text)}},
 		releases: map[string]store.Release{
 			"array-ref@0.3.10": {ID: 1, Crate: "Array-Ref", Version: "0.3.10", Checksum: crate.Sum([]byte("0.3.10")), Publisher: "github:mallory"},
 			"by-hand@1.0.0":    {ID: 2, Crate: "by-hand", Version: "1.0.0", Checksum: crate.Sum([]byte("by hand"))},

@@ -53,9 +53,9 @@ type LineRecord struct {
 	HonouredAt time.Time
 	// Wave is the most other versions that were yanked within a day of the version's
 	// publication, and stays though they are unyanked.
-	Wave       int
-	Trouble    policy.LineTrouble
-	TroubleAt  time.Time
+	Wave      int
+	Trouble   policy.LineTrouble
+	TroubleAt time.Time
 	// Offered is the line that upstream has now, where Trouble says that it differs.
 	Offered []byte
 }

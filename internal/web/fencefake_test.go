@@ -1,9 +1,7 @@
 package web
 
 import (
-	"bytes"
 	"cmp"
-	"compress/gzip"
 	"context"
 	"fmt"
 	"maps"
@@ -14,6 +12,7 @@ import (
 	"github.com/cratefence/cratefence/internal/auth"
 	"github.com/cratefence/cratefence/internal/crate"
 	"github.com/cratefence/cratefence/internal/gate"
+	"github.com/cratefence/cratefence/internal/index"
 	"github.com/cratefence/cratefence/internal/policy"
 	"github.com/cratefence/cratefence/internal/ruling"
 	"github.com/cratefence/cratefence/internal/store"
@@ -215,11 +214,7 @@ func (f *fakeFence) fence(catalogue *fake) *Fence {
 
 func packed(name string, lines ...string) store.IndexFile {
 	text := strings.Join(lines, "\n") + "\n"
-	var b bytes.Buffer
-	w := gzip.NewWriter(&b)
-	w.Write([]byte(text))
-	w.Close()
-	return store.IndexFile{Key: name, Name: name, Lines: b.Bytes(), Size: len(text)}
+	return store.IndexFile{Key: name, Name: name, Lines: index.Pack([]byte(text)), Size: len(text)}
 }
 
 // decide puts a version before the gate, and records what it decided.

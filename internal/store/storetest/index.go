@@ -1,8 +1,6 @@
 package storetest
 
 import (
-	"bytes"
-	"compress/gzip"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -15,6 +13,7 @@ import (
 	"time"
 
 	"github.com/cratefence/cratefence/internal/crate"
+	"github.com/cratefence/cratefence/internal/index"
 	"github.com/cratefence/cratefence/internal/policy"
 	"github.com/cratefence/cratefence/internal/store"
 )
@@ -25,19 +24,6 @@ func line(name, version, more string) string {
 		name, version, sumOf(name, version), more)
 }
 
-func gzipped(t testing.TB, text string) []byte {
-	t.Helper()
-	var packed bytes.Buffer
-	w := gzip.NewWriter(&packed)
-	if _, err := w.Write([]byte(text)); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return packed.Bytes()
-}
-
 // indexFile is a new file of versions, with a value in every field.
 func indexFile(t testing.TB, name string, versions ...string) store.IndexFile {
 	t.Helper()
@@ -46,7 +32,7 @@ func indexFile(t testing.TB, name string, versions ...string) store.IndexFile {
 		text.WriteString(line(name, v, "") + "\n")
 	}
 	return store.IndexFile{
-		Key: store.IndexKey(name), Name: name, Lines: gzipped(t, text.String()), Size: text.Len(),
+		Key: store.IndexKey(name), Name: name, Lines: index.Pack([]byte(text.String())), Size: text.Len(),
 		ETag: `"abc"`, LastModified: "Sun, 01 Mar 2026 11:00:00 GMT",
 		CheckedAt: noon, ChangedAt: noon.Add(-time.Minute), FirstSeenAt: noon.Add(-time.Hour), Imported: noon.Add(-time.Hour),
 		GoneSince: noon.Add(-time.Second), Bad: 2,
@@ -419,7 +405,7 @@ func testYanks(t *testing.T, db Database) {
 	published := noon.Add(-48 * time.Hour).Truncate(time.Second)
 	lines := line("Serde", "1.0.0", "") + "\n" +
 		strings.Replace(line("Serde", "1.0.1+b", fmt.Sprintf(`,"pubtime":%q`, published.UTC().Format(time.RFC3339))), `"yanked":false`, `"yanked":true`, 1) + "\n"
-	file := store.IndexFile{Key: "serde", Name: "Serde", Lines: gzipped(t, lines), Size: len(lines)}
+	file := store.IndexFile{Key: "serde", Name: "Serde", Lines: index.Pack([]byte(lines)), Size: len(lines)}
 	save(t, db, store.IndexSave{File: file})
 	take := func(version string) store.Release {
 		t.Helper()
