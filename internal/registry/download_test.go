@@ -317,8 +317,9 @@ func TestDownloadVerifies(t *testing.T) {
 	}
 }
 
-// A client that does not read is given up on; others wait for its place, and are
-// told to come again.
+// A client that does not read is given up on. Those of one address take no more
+// than their share, so that the next waits there, and is told to come again; of
+// many addresses they take all.
 func TestSlowClients(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
@@ -326,28 +327,52 @@ func TestSlowClients(t *testing.T) {
 		data := bytesOf(1000)
 		path := w.release("default", "tidy-int", "0.2.0", data, policy.Allowed)
 		handler := New(w.deps)
-		left := make(chan any, maxStreams)
-		for range maxStreams {
-			go func() {
-				defer func() { left <- recover() }()
-				handler.ServeHTTP(&slowClient{ResponseRecorder: httptest.NewRecorder()}, httptest.NewRequest(http.MethodGet, path, nil))
-			}()
+		from := func(host string) *http.Request {
+			r := httptest.NewRequest(http.MethodGet, path, nil)
+			r.RemoteAddr = host + ":4711"
+			return r
 		}
-		synctest.Wait()
-		start, answer := time.Now(), httptest.NewRecorder()
-		handler.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, path, nil))
-		if took := time.Since(start); answer.Code != 503 || took != slotTime {
-			t.Errorf("one more: %d after %s, want 503 after %s", answer.Code, took, slotTime)
+		left := make(chan any, maxStreams)
+		slow := func(host string) {
+			for range maxOfOne {
+				go func() {
+					defer func() { left <- recover() }()
+					handler.ServeHTTP(&slowClient{ResponseRecorder: httptest.NewRecorder()}, from(host))
+				}()
+			}
+			synctest.Wait()
+		}
+		start := time.Now()
+		for _, tt := range []struct {
+			slow, host string
+			want       int
+			wait       time.Duration
+		}{
+			{slow: "192.0.2.1", host: "192.0.2.1", want: 503, wait: slotTime},
+			{host: "192.0.2.2", want: 200},
+			{slow: "192.0.2.2", host: "192.0.2.3", want: 503, wait: slotTime},
+		} {
+			if tt.slow != "" {
+				slow(tt.slow)
+			}
+			begun, answer := time.Now(), httptest.NewRecorder()
+			handler.ServeHTTP(answer, from(tt.host))
+			if took := time.Since(begun); answer.Code != tt.want || took != tt.wait {
+				t.Errorf("one more of %s: %d after %s, want %d after %s", tt.host, answer.Code, took, tt.want, tt.wait)
+			}
 		}
 		for range maxStreams {
 			if got := <-left; got != http.ErrAbortHandler {
 				t.Fatalf("a slow download ended with %v, want it broken off", got)
 			}
 		}
-		if took := time.Since(start); took != chunkTime {
-			t.Errorf("slow clients were given up on after %s, want %s", took, chunkTime)
+		if took := time.Since(start); took != slotTime+chunkTime { // the last came a slotTime after the first
+			t.Errorf("slow clients were given up on after %s, want %s", took, slotTime+chunkTime)
 		}
-		answer = httptest.NewRecorder()
+		if held := len(handler.(*fence).turns.one); held != 0 {
+			t.Errorf("%d addresses are remembered, want none", held)
+		}
+		answer := httptest.NewRecorder()
 		handler.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, path, nil))
 		if answer.Code != 200 {
 			t.Errorf("afterwards: %d, want 200", answer.Code)

@@ -95,24 +95,22 @@ type Deps struct {
 	Log *slog.Logger
 }
 
-// Bounds of what goes on at once.
-const (
-	maxStreams = 256  // downloads that are being sent
-	maxWaiting = 1024 // downloads that wait for checks
-)
+// maxWaiting is how many downloads wait for checks at once.
+const maxWaiting = 1024
 
 type fence struct {
 	Deps
-	streams, waiting slots
-	wanted           recent[crate.Checksum]
-	refusals         recent[refusal]
+	turns    *turns
+	waiting  slots
+	wanted   recent[crate.Checksum]
+	refusals recent[refusal]
 }
 
 // New returns the handler of everything below /p/. It expects paths as they were
 // sent: see Before.
 func New(d Deps) http.Handler {
 	d.BaseURL = strings.TrimSuffix(d.BaseURL, "/")
-	return &fence{Deps: d, streams: make(slots, maxStreams), waiting: make(slots, maxWaiting)}
+	return &fence{Deps: d, turns: newTurns(), waiting: make(slots, maxWaiting)}
 }
 
 // Before answers with the fence what is below /p/, and all else with rest. A

@@ -1,16 +1,11 @@
 package registry
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"time"
 )
-
-// slotTime is how long a download waits for its turn.
-const slotTime = 5 * time.Second
 
 // Where bytes come from, for the log.
 const (
@@ -26,10 +21,11 @@ func (f *fence) send(w http.ResponseWriter, r *http.Request, to route) error {
 		h["Cache-Control"], h["Vary"], h["Content-Type"] = noStore, variesAuth, gzipFile
 		return nil
 	}
-	if !f.turn(r.Context()) {
+	done, ok := f.turns.take(r.Context(), r.RemoteAddr)
+	if !ok {
 		return errBusy
 	}
-	defer f.streams.leave()
+	defer done()
 	body, size, err := f.Blobs.Open(r.Context(), to.sum)
 	if err == nil {
 		err = f.copy(w, r, to, fromStore, body, size)
@@ -42,15 +38,6 @@ func (f *fence) send(w http.ResponseWriter, r *http.Request, to route) error {
 			"crate", to.name, "version", to.version, "error", err)
 	}
 	return f.sendUpstream(w, r, to)
-}
-
-func (f *fence) turn(ctx context.Context) bool {
-	if f.streams.take() {
-		return true
-	}
-	ctx, cancel := context.WithTimeout(ctx, slotTime)
-	defer cancel()
-	return f.streams.wait(ctx)
 }
 
 func (f *fence) sendUpstream(w http.ResponseWriter, r *http.Request, to route) error {
