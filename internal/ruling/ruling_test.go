@@ -418,3 +418,27 @@ func TestBrokenStore(t *testing.T) {
 		t.Errorf("Rule: %v, told %v", err, *told)
 	}
 }
+
+// Each of those who did not sign in is heard, and nobody twice for the same words.
+func TestAnonymousAskers(t *testing.T) {
+	d, m, _ := newDesk(t)
+	for _, reason := range []string{"the build is red", "it fixes a leak", " the build is red\n"} {
+		if _, _, err := d.AskReview(t.Context(), on("default", "0.3.10"), reason, "anonymous"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	first, second, again := m.requests[0].Actor, m.requests[1].Actor, m.requests[2].Actor
+	if first == second || first != again || !strings.HasPrefix(first, "anonymous ") {
+		t.Errorf("asked by %q, %q and %q, want two askers", first, second, again)
+	}
+	if m.audits[0].Actor != "anonymous" {
+		t.Errorf("the audit log names %q", m.audits[0].Actor)
+	}
+	actors := map[string]bool{}
+	for i := range 1000 {
+		actors[asker("anonymous", fmt.Sprint(i))] = true
+	}
+	if len(actors) > 64 {
+		t.Errorf("a thousand askers are %d, want at most 64", len(actors))
+	}
+}
