@@ -92,7 +92,7 @@ func arrayview(f *fake) store.Release {
 		},
 		store.Release{
 			Version: "0.3.9", Checksum: crate.Sum([]byte("0.3.9")), Size: 17_020, PublishedAt: ago(400 * 24 * time.Hour), FirstSeenAt: ago(100 * 24 * time.Hour),
-			Publisher: "its owner", Via: store.ViaSubmit, Yanked: true,
+			Publisher: "its owner", Via: store.ViaWebhook, Yanked: true,
 		},
 	)
 	f.set(r[0].ID,
