@@ -108,25 +108,35 @@ func (in PageInput) next(n int, last store.ID) string {
 	return strconv.FormatInt(int64(last), 10)
 }
 
-type decisionsInput struct {
+// A ListInput is what every list of the fence takes.
+type ListInput struct {
 	PageInput
-	Policy  string `query:"policy" maxLength:"64" doc:"Only of this policy."`
+	Policy string `query:"policy" maxLength:"64" doc:"Only of this policy."`
+	Crate  string `query:"crate" maxLength:"64" doc:"Only of this crate, matched ignoring case."`
+}
+
+// list reads what every list takes: of which policies, and where it begins.
+func (s *server) list(ctx context.Context, in ListInput) (policies []string, before store.ID, err error) {
+	if policies, err = s.chosen(ctx, in.Policy); err != nil {
+		return nil, 0, err
+	}
+	if in.Crate != "" && crate.ValidateName(in.Crate) != nil {
+		return nil, 0, mistaken(Mistake{"query.crate", "is not the name of a crate"})
+	}
+	before, err = in.before()
+	return policies, before, err
+}
+
+type decisionsInput struct {
+	ListInput
 	Verdict string `query:"verdict" enum:"allow,hold,block" doc:"Only these."`
 	State   string `query:"state" enum:"allowed,waived,grandfathered,held,unknown,quarantined,revoked" doc:"Only those in this state."`
-	Crate   string `query:"crate" maxLength:"64" doc:"Only of this crate, matched ignoring case."`
 }
 
 func (s *server) listDecisions(ctx context.Context, in *decisionsInput) (*body[DecisionPage], error) {
-	names, err := s.chosen(ctx, in.Policy)
+	names, before, err := s.list(ctx, in.ListInput)
 	if err != nil {
 		return nil, err
-	}
-	before, err := in.before()
-	if err != nil {
-		return nil, err
-	}
-	if in.Crate != "" && crate.ValidateName(in.Crate) != nil {
-		return nil, mistaken(Mistake{"query.crate", "is not the name of a crate"})
 	}
 	records, err := s.decided(ctx, names, store.DecisionQuery{
 		Verdict: policy.Verdict(in.Verdict), State: policy.State(in.State), Crate: in.Crate, Before: before, Limit: in.Limit,

@@ -11,7 +11,6 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/cratefence/cratefence/internal/auth"
-	"github.com/cratefence/cratefence/internal/crate"
 	"github.com/cratefence/cratefence/internal/ruling"
 	"github.com/cratefence/cratefence/internal/store"
 )
@@ -63,24 +62,15 @@ func (s *server) exceptionRoutes(routes huma.API) {
 }
 
 type exceptionsInput struct {
-	PageInput
-	Policy  string `query:"policy" maxLength:"64" doc:"Only of this policy."`
-	Crate   string `query:"crate" maxLength:"64" doc:"Only of this crate, matched ignoring case."`
+	ListInput
 	Version string `query:"version" maxLength:"100" doc:"Only of this version."`
 	Open    bool   `query:"open" doc:"Only those that have not ended."`
 }
 
 func (s *server) listExceptions(ctx context.Context, in *exceptionsInput) (*body[ExceptionPage], error) {
-	names, err := s.chosen(ctx, in.Policy)
+	names, before, err := s.list(ctx, in.ListInput)
 	if err != nil {
 		return nil, err
-	}
-	before, err := in.before()
-	if err != nil {
-		return nil, err
-	}
-	if in.Crate != "" && crate.ValidateName(in.Crate) != nil {
-		return nil, mistaken(Mistake{"query.crate", "is not the name of a crate"})
 	}
 	if !plainText(in.Version) {
 		return nil, mistaken(Mistake{"query.version", "is not a version"})
