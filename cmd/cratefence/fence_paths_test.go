@@ -208,3 +208,38 @@ func TestFenceSaysTheSameEverywhere(t *testing.T) {
 		return strings.Contains(f.run("decisions", "foo@1.0.1", "--policy", "watched"), "would be held")
 	})
 }
+
+// An exception ends by itself, and who made it is told.
+func TestFenceClosesExceptions(t *testing.T) {
+	f := newFenced(t, unnamed, "")
+	f.publish("foo", "1.0.0", 100*24*time.Hour)
+	f.start()
+	f.yanked("default", "foo")
+	sum := f.publish("foo", "1.0.1", minutes)
+	if !f.yanked("default", "foo")["1.0.1"] {
+		t.Fatal("it is not held")
+	}
+	f.checked("foo", "1.0.1")
+	if out, err := f.try("except", "add", "foo@1.0.1", "--rule", "cooloff", "--reason", "ours"); err == nil || !strings.Contains(out, `did you mean "cool-off"? it is held by cool-off`) {
+		t.Errorf("of a rule that there is not it says %q, %v", out, err)
+	}
+	for _, rule := range []string{"cool-off", "floor"} {
+		f.run("except", "add", "foo@1.0.1", "--rule", rule, "--reason", "ours", "--expires", "3s")
+	}
+	answered := func(want int) func() bool {
+		return func() bool {
+			status, _ := f.download("default", "foo", "1.0.1", sum)
+			return status == want && f.yanked("default", "foo")["1.0.1"] == (want != http.StatusOK)
+		}
+	}
+	eventually(t, "it passes", answered(http.StatusOK))
+	eventually(t, "the time is over", answered(http.StatusForbidden))
+	eventually(t, "it is closed", func() bool {
+		out := f.run("except", "list", "--all")
+		return strings.Count(out, "by system") == 2 && strings.Contains(out, "by cli:")
+	})
+	eventually(t, "each state is on record", func() bool {
+		out := f.run("decisions", "foo@1.0.1")
+		return strings.Contains(out, "waived") && strings.Count(out, "‖ held")+strings.Count(out, "held  foo") >= 2
+	})
+}
