@@ -2,7 +2,11 @@ package main
 
 import (
 	"fmt"
+	"io"
+	"log"
 	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -131,5 +135,25 @@ func TestNoCargo(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	if v, err := installedCargo(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "no cargo is installed here") {
 		t.Errorf("installedCargo without one = %v, %v", v, err)
+	}
+}
+
+// A certificate of one's own is the first thing that a platform team meets; that
+// the fence may not run would send it the wrong way.
+func TestSetupDistrustedCertificate(t *testing.T) {
+	s := httptest.NewUnstartedServer(http.NotFoundHandler())
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	s.StartTLS()
+	defer s.Close()
+	base, err := url.Parse(s.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err = askFence(t.Context(), base, "default", false); err == nil || !strings.Contains(err.Error(), "http.cainfo for cargo") {
+		t.Errorf("askFence = %v; want what to do about the certificate", err)
+	}
+	s.Close()
+	if _, err = askFence(t.Context(), base, "default", false); err == nil || !strings.Contains(err.Error(), "is it running?") {
+		t.Errorf("askFence of nobody = %v", err)
 	}
 }
