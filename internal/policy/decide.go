@@ -70,10 +70,12 @@ type judge struct {
 	clock time.Time
 	start time.Time // of the cool-off
 	// old: from before the baseline. No answer of a check is required.
-	old     bool
-	hasty   bool // nothing may be shortened: a signal is there or may be
-	reasons []reason
-	recheck time.Time
+	old   bool
+	hasty bool // nothing may be shortened: a signal is there or may be
+	// blindTold: a reason says that the fence heard nothing of late.
+	blindTold bool
+	reasons   []reason
+	recheck   time.Time
 }
 
 // A reason is one in the making.
@@ -237,6 +239,21 @@ func (j *judge) until(r *reason, end time.Time) {
 		j.lookAt(end)
 	default:
 		r.Text += blindText(j.ev.Blind)
+		j.blindTold = true
+	}
+}
+
+// tellBlind says once of what is kept back that the fence hears nothing: what may
+// have lifted it meanwhile is not known here.
+func (j *judge) tellBlind() {
+	if j.blindTold || !j.clock.Before(j.now) {
+		return
+	}
+	for i := range j.reasons {
+		if r := &j.reasons[i]; r.Verdict != Allow {
+			r.Text += blindText(j.ev.Blind)
+			return
+		}
 	}
 }
 
@@ -312,8 +329,9 @@ func (j *judge) conclude() Decision {
 		return d
 	}
 	slices.SortStableFunc(j.reasons, func(a, b reason) int { return b.Verdict.weight() - a.Verdict.weight() })
+	j.tellBlind()
 	d.Reasons = make([]Reason, len(j.reasons))
-	d.State, d.Pending = j.plain(), true
+	d.State, d.Pending = j.plain(), !j.clock.Before(j.now) // of what goes on, a blind fence hears nothing
 	missing, waived := true, false
 	for i := range j.reasons {
 		r := &j.reasons[i]

@@ -63,6 +63,16 @@ func TestWords(t *testing.T) {
 			name: "no word from the database", now: 8 * day, ev: func(ev *Evidence) { ev.Blind = after(6 * day) },
 			want: "cratefence holds arrayref 0.3.10: published 8 days ago (cool-off 7d), and this fence has not heard from its database since 2026-08-26 12:31 UTC. To do without it, update it or what needs it: cargo update -p arrayref@0.3.10. See for yourself: cratefence check arrayref@0.3.10. Ask for a review: https://fence.example/r/8f3k",
 		},
+		{ // whatever holds it may be over by now
+			name: "no word from the database before its time", now: 2 * day, ev: func(ev *Evidence) { ev.Blind = after(day) },
+			want: "cratefence holds arrayref 0.3.10 until 2026-08-27 12:31 UTC: published 2 days ago (cool-off 7d), and this fence has not heard from its database since 2026-08-21 12:31 UTC. To do without it, update it or what needs it: cargo update -p arrayref@0.3.10. See for yourself: cratefence check arrayref@0.3.10. Ask for a review: https://fence.example/r/8f3k",
+		},
+		{ // to try again in a minute would be of no use
+			name: "no word from the database while it is checked", now: 8 * day, ev: func(ev *Evidence) {
+				ev.Checks[0].Conclusion, ev.Checks[0].Pending, ev.Blind = "", true, after(8*day-time.Hour)
+			},
+			want: "cratefence holds arrayref 0.3.10: check archive has not finished, and this fence has not heard from its database since 2026-08-28 11:31 UTC. To do without it, update it or what needs it: cargo update -p arrayref@0.3.10. See for yourself: cratefence check arrayref@0.3.10. Ask for a review: https://fence.example/r/8f3k",
+		},
 		{
 			name: "without a baseline", now: 400 * day, ev: func(ev *Evidence) { ev.Dated = true; ev.FirstSeenAt = after(400*day - time.Hour) },
 			want: "cratefence holds arrayref 0.3.10 until 2027-10-01 11:31 UTC: first seen here 1 hour ago (cool-off 7d; cratefence import-index would tell how old it is). To do without it, update it or what needs it: cargo update -p arrayref@0.3.10. See for yourself: cratefence check arrayref@0.3.10. Ask for a review: https://fence.example/r/8f3k",
