@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/cratefence/cratefence/internal/check"
+	"github.com/cratefence/cratefence/internal/crate"
 	"github.com/cratefence/cratefence/internal/index"
 )
 
@@ -294,12 +295,13 @@ func (l *dependencyLook) added() []check.Finding {
 	var findings []check.Finding
 	for _, dep := range l.facts.Added {
 		f := check.Finding{Rule: "dependency-added", Level: check.LevelNote, Path: "Cargo.toml"}
-		adds := "Adds the dependency " + dep.Name
+		name := crateWord(dep.Name)
+		adds := "Adds the dependency " + name
 		switch {
 		case l.facts.FirstVersion:
-			adds = "Depends on " + dep.Name
+			adds = "Depends on " + name
 		case l.facts.FirstDependencies && len(l.facts.Added) == 1:
-			adds, f.Level = "Adds its first dependency, "+dep.Name, check.LevelWarning
+			adds, f.Level = "Adds its first dependency, "+name, check.LevelWarning
 		}
 		switch {
 		case dep.Registry != "":
@@ -348,9 +350,18 @@ func (l *dependencyLook) others() []check.Finding {
 		if i == maxTold {
 			break
 		}
-		note("dependency-renamed", check.LevelNote, "Calls the dependency %s %q, which was %q before", d.Name, d.To, d.From)
+		note("dependency-renamed", check.LevelNote, "Calls the dependency %s %q, which was %q before", crateWord(d.Name), d.To, d.From)
 	}
 	return findings
+}
+
+// crateWord is a crate's name as a word, or quoted where it is none: whoever
+// publishes may write anything there.
+func crateWord(name string) string {
+	if crate.ValidateName(name) != nil {
+		return fmt.Sprintf("%.80q", name)
+	}
+	return name
 }
 
 // ageWords says a length of time in its largest unit.

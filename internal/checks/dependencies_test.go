@@ -158,6 +158,12 @@ func TestDependencies(t *testing.T) {
 			want:  check.Failure, title: "Adds the dependency nobody, which the registry does not have",
 			rules: []string{"dependency-unknown"},
 		},
+		{ // as a name it could be read as a sentence
+			name:  "a name that is none",
+			lines: []string{"1.0.0 2026-01-01T00:00 serde", "1.0.1 " + published + " serde <b>safe</b>"},
+			want:  check.Failure, title: `Adds the dependency "<b>safe</b>", which the registry does not have`,
+			rules: []string{"dependency-unknown"},
+		},
 		{
 			name:  "a crate without dates",
 			lines: []string{"1.0.0 2026-01-01T00:00 serde", "1.0.1 " + published + " serde undated"},
