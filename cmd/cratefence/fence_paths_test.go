@@ -243,3 +243,54 @@ func TestFenceClosesExceptions(t *testing.T) {
 		return strings.Contains(out, "waived") && strings.Count(out, "‖ held")+strings.Count(out, "held  foo") >= 2
 	})
 }
+
+// publishedBy has the registry's web API tell of a crate that one account published
+// some versions of it before, the first three years ago, and now these.
+func (f *fenced) publishedBy(login, name string, before int, now map[string]crate.Checksum) {
+	f.t.Helper()
+	var versions []string
+	add := func(version string, sum crate.Checksum, at time.Time) {
+		versions = append(versions, fmt.Sprintf(`{"num":%q,"checksum":%q,"created_at":%q,"published_by":{"login":%q}}`, version, sum, at.UTC().Format(time.RFC3339), login))
+	}
+	for i := range before {
+		add(fmt.Sprintf("0.1.%d", i), crate.Checksum{}, time.Now().AddDate(-3, 0, i))
+	}
+	for version, sum := range now {
+		add(version, sum, time.Now().Add(-minutes))
+	}
+	f.registry.Misbehave("/api/v1/crates/"+name+"/versions", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintf(w, `{"versions":[%s]}`, strings.Join(versions, ","))
+	}))
+}
+
+// Whom the registry's web API tells to be of long standing waits less, and nobody
+// else.
+func TestFenceTrustsThoseOfLongStanding(t *testing.T) {
+	f := newFenced(t, unnamed, "")
+	text, err := os.ReadFile(f.config)
+	f.do(err)
+	f.write("cratefence.toml", strings.Replace(string(text), "ask_publishers = false", "ask_publishers = true", 1))
+	says := map[string]string{
+		"standing": "(cool-off 2d for a trusted publisher)",
+		"fresh":    "(cool-off 7d)", // of nine releases
+		"unknown":  "(cool-off 7d)", // nobody tells
+	}
+	for name := range says {
+		f.publish(name, "1.0.0", 100*24*time.Hour)
+	}
+	f.start()
+	for name, says := range says {
+		f.yanked("default", name)
+		sum := f.publish(name, "1.0.1", minutes)
+		if before, known := map[string]int{"standing": 10, "fresh": 9}[name]; known {
+			f.publishedBy("ann", name, before, map[string]crate.Checksum{"1.0.1": sum})
+		}
+		f.yanked("default", name)
+		f.checked(name, "1.0.1")
+		eventually(t, name+" waits "+says, func() bool {
+			_, said := f.download("default", name, "1.0.1", sum)
+			taken, _, _ := f.get("/api/v1/crates/" + name + "/1.0.0")
+			return strings.Contains(said, says) && taken == http.StatusOK
+		})
+	}
+}
