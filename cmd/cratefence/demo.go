@@ -87,10 +87,13 @@ func (c *demoCmd) publish(ctx context.Context, t *terminal, s *service, w *world
 	if err := w.announce(ctx, s.url, secrets[0]); err != nil {
 		return err
 	}
-	if err := w.waitChecked(ctx, s.db, newProgress(t.err)); err != nil {
+	if err := waitChecked(ctx, s.db, newProgress(t.err), w.releases); err != nil {
 		return err
 	}
 	if err := w.attack(ctx, s.url, time.Now()); err != nil {
+		return err
+	}
+	if err := waitChecked(ctx, s.db, newProgress(t.err), attacked); err != nil {
 		return err
 	}
 	ready := demoReady{

@@ -54,6 +54,21 @@ func TestDemo(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("conclusions (-want +got):\n%s", diff)
 	}
+	// The first page that a newcomer is sent to tells the whole story at once.
+	resp, err := http.Get(p.url + "/crates/array-lens/0.3.10/fence")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, words := range []string{"quarantined", "5 versions of the crate were yanked", "adds its first dependency, proc-lens1"} {
+		if !strings.Contains(string(body), words) {
+			t.Errorf("the page of the attack (%s) does not say %q", resp.Status, words)
+		}
+	}
 	t.Run("pages", func(t *testing.T) { crawl(t, p.url) })
 }
 

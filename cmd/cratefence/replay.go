@@ -22,6 +22,9 @@ const (
 	replayBait  = "proc-lens1"
 )
 
+// attacked are the releases of the replay that the fence takes in at once.
+var attacked = []cratetest.Published{{Name: replayCrate, Version: replayBad}}
+
 var replayGood = []string{"0.3.5", "0.3.6", "0.3.7", "0.3.8", "0.3.9"}
 
 // before publishes the versions that were good for years.

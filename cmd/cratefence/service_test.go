@@ -51,7 +51,7 @@ func TestServicesShareOnePostgres(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), demoTimeout)
 	defer cancel()
-	if err := w.waitChecked(ctx, services[0].db, newProgress(t.Output())); err != nil {
+	if err := waitChecked(ctx, services[0].db, newProgress(t.Output()), w.releases); err != nil {
 		t.Fatal(err)
 	}
 	for _, r := range w.releases {

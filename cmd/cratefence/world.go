@@ -119,33 +119,33 @@ func post(ctx context.Context, client *http.Client, url, id string, body []byte,
 	return nil
 }
 
-// waitChecked waits until every check has answered for every release, telling
+// waitChecked waits until every check has answered for each of releases, telling
 // how far it is.
-func (w *world) waitChecked(ctx context.Context, db database, p *progress) error {
+func waitChecked(ctx context.Context, db database, p *progress, releases []cratetest.Published) error {
 	defer p.clear()
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		done, err := w.checked(ctx, db)
+		done, err := allChecked(ctx, db, releases)
 		if err != nil {
 			return err
 		}
-		if done == len(w.releases) {
+		if done == len(releases) {
 			return nil
 		}
-		p.say(fmt.Sprintf("checked %d of %d releases …", done, len(w.releases)))
+		p.say(fmt.Sprintf("checked %d of %d releases …", done, len(releases)))
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("checked %d of %d releases in time: %w", done, len(w.releases), ctx.Err())
+			return fmt.Errorf("checked %d of %d releases in time: %w", done, len(releases), ctx.Err())
 		case <-tick.C:
 		}
 	}
 }
 
-// checked counts the releases for which every check has answered.
-func (w *world) checked(ctx context.Context, db database) (int, error) {
+// allChecked counts the releases for which every check has answered.
+func allChecked(ctx context.Context, db database, releases []cratetest.Published) (int, error) {
 	done := 0
-	for _, r := range w.releases {
+	for _, r := range releases {
 		release, err := db.Release(ctx, r.Name, r.Version)
 		if errors.Is(err, store.ErrNotFound) {
 			continue // still being fetched
@@ -157,13 +157,13 @@ func (w *world) checked(ctx context.Context, db database) (int, error) {
 		if err != nil {
 			return 0, err
 		}
-		answered := 0
+		n := 0
 		for _, s := range states[release.ID] {
 			if s.Counts != nil {
-				answered++
+				n++
 			}
 		}
-		if answered == len(check.All()) {
+		if n == len(check.All()) {
 			done++
 		}
 	}
