@@ -48,6 +48,15 @@ func TestFenceReplicasAgree(t *testing.T) {
 	each("it is let through", http.StatusOK)
 	f.run("decide", "revoke", "foo@1.0.2", "--policy", "default", "--reason", "it steals keys", "--after", "1")
 	each("it is withdrawn", http.StatusForbidden)
+
+	// What both came to is on record once.
+	eventually(t, "it is on record", func() bool { return strings.Contains(f.run("decisions", "foo@1.0.2"), "revoked") })
+	record := f.run("decisions", "foo@1.0.2")
+	for _, state := range []string{"waived", "revoked"} {
+		if n := strings.Count(record, state+"  foo 1.0.2"); n != 1 {
+			t.Errorf("%s is recorded %d times:\n%s", state, n, record)
+		}
+	}
 }
 
 // Without its database the fence serves what it knows, and nothing that it never

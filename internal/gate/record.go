@@ -48,17 +48,18 @@ func (rec *recorder) init() {
 }
 
 // add takes a decision that differs from the one before it. What was in force for
-// a moment is kept, too: something may have been let through by it.
-func (rec *recorder) add(d store.DecisionRecord) {
+// a moment is kept, too: something may have been let through by it. It reports
+// whether the decision waits now.
+func (rec *recorder) add(d store.DecisionRecord) bool {
 	who, mark := subjectOf(&d), d.Mark()
 	rec.mu.Lock()
 	defer rec.mu.Unlock()
 	if known, ok := rec.known[who]; ok && known == mark {
-		return
+		return false
 	}
 	if len(rec.queue) >= maxWaiting {
 		rec.lost++ // the next judgement of it tries again
-		return
+		return false
 	}
 	rec.remember(who, mark)
 	rec.queue = append(rec.queue, d)
@@ -66,6 +67,7 @@ func (rec *recorder) add(d store.DecisionRecord) {
 	case rec.some <- struct{}{}:
 	default: // that was told already
 	}
+	return true
 }
 
 func (rec *recorder) remember(who subject, mark [32]byte) {
@@ -163,11 +165,22 @@ func (g *Gate) record(q *inquiry, i int, v *verdict) {
 		return
 	}
 	ev := &v.evidence
-	g.records.add(store.DecisionRecord{
+	news := g.records.add(store.DecisionRecord{
 		Code: g.code(q.r, ev), Policy: q.r.Name,
 		Crate: ev.Name, Version: ev.Version, Checksum: ev.Checksum,
 		Line: q.l.entries[i].Digest(), Decision: v.decision, Rules: q.r.digest, At: q.now,
 	})
+	if news {
+		g.Log.Info("decided", "policy", q.r.Name, "crate", ev.Name, "version", ev.Version, "state", v.decision.State, "why", why(v.decision))
+	}
+}
+
+// why is a decision's heaviest reason: of a hold that was shortened, what by.
+func why(d policy.Decision) string {
+	if len(d.Reasons) == 0 {
+		return ""
+	}
+	return d.Reasons[0].Text
 }
 
 // flush hands decisions over to the store.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"testing"
@@ -520,6 +521,8 @@ func TestRecordsWhatWasOvertaken(t *testing.T) {
 		s.Records = []store.LineRecord{{Key: "app", Version: "1.0.1", Checksum: sumOf("app", "1.0.1"), PublishedAt: day, FirstSeenAt: day}}
 	})
 	g, _ := open(t, f)
+	var log strings.Builder
+	g.Log = slog.New(slog.NewTextHandler(&log, nil))
 	if err := g.sweepAll(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -540,5 +543,8 @@ func TestRecordsWhatWasOvertaken(t *testing.T) {
 	}
 	if diff := cmp.Diff([]policy.State{policy.Held, policy.Waived, policy.Quarantined}, got); diff != "" {
 		t.Errorf("recorded (-want +got):\n%s", diff)
+	}
+	if n := strings.Count(log.String(), "msg=decided policy=default crate=app version=1.0.1"); n != len(got) {
+		t.Errorf("%d decisions are logged, want %d:\n%s", n, len(got), &log)
 	}
 }

@@ -162,7 +162,7 @@ var fields = []*field{
 		get: func(t *thing) ref.Val { return t.since(t.dependency.FirstPublished) },
 	}, {
 		owner: checkType, path: ofCheck, name: "conclusion", typ: types.StringType,
-		doc: `"success", "failure", "neutral", "skipped", "inconclusive" or "error". A check that has not answered is not in checks.`, example: `"provenance" in checks && checks["provenance"].conclusion == "inconclusive"`,
+		doc: `"success", "failure", "neutral", "skipped", "inconclusive" or "error". A check that has not answered is not in checks.`, example: `"archive" in checks && checks["archive"].conclusion == "inconclusive"`,
 		get: func(t *thing) ref.Val { return types.String(t.check.Conclusion) },
 	}, {
 		owner: checkType, path: ofCheck, name: "version", typ: types.IntType,
