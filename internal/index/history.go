@@ -56,7 +56,7 @@ type DepRename struct {
 // The error wraps ErrLine.
 func HistoryOf(entries []Entry, i int) (History, error) {
 	e := &entries[i]
-	version, err := crate.ParseVersion(e.Vers)
+	version, err := parseVersion(e.Vers)
 	if err != nil {
 		return History{}, fmt.Errorf("tell history: %w: %w", ErrLine, err)
 	}
@@ -110,7 +110,7 @@ func before(entries []Entry, i int) ([]pastVersion, error) {
 		if !earlier {
 			continue
 		}
-		version, err := crate.ParseVersion(e.Vers)
+		version, err := parseVersion(e.Vers)
 		if err != nil {
 			return nil, fmt.Errorf("tell history: %w: %w", ErrLine, err)
 		}
