@@ -209,11 +209,15 @@ func (f *fence) wantPrevious(ctx context.Context, r store.Release) error {
 			errs = append(errs, err)
 			continue
 		}
-		if v := view.Version(r.Version); v == nil || v.Decision.Verdict() == policy.Allow {
+		v := view.Version(r.Version)
+		if v == nil || v.Decision.Verdict() == policy.Allow {
 			continue
-		} else if before := view.Version(v.Evidence.Previous); before != nil && !before.TakenIn {
-			errs = append(errs, f.intake.Want(ctx, view.Name, before.Version, before.Evidence.Checksum, store.PriorityStale))
 		}
+		before := view.Version(v.Evidence.Previous)
+		if before == nil || before.TakenIn || v.Evidence.Dated && before.Decision.Verdict() != policy.Allow {
+			continue // without a baseline all that was there waits: a crate is not fetched from end to end
+		}
+		errs = append(errs, f.intake.Want(ctx, view.Name, before.Version, before.Evidence.Checksum, store.PriorityStale))
 	}
 	return errors.Join(errs...)
 }

@@ -294,3 +294,27 @@ func TestFenceTrustsThoseOfLongStanding(t *testing.T) {
 		})
 	}
 }
+
+// What a new release is measured by is taken in, and nothing before that, also
+// where nothing says from when on releases are old.
+func TestFenceTakesInOneBefore(t *testing.T) {
+	f := newFenced(t, "[policy.default]\npreset = \"medium\"\n", "")
+	for i := range 5 {
+		f.publish("foo", fmt.Sprintf("1.0.%d", i), time.Duration(100-i)*24*time.Hour)
+	}
+	f.start()
+	f.yanked("default", "foo")
+	f.publish("foo", "1.0.5", minutes)
+	f.yanked("default", "foo")
+	for _, version := range []string{"1.0.5", "1.0.4"} {
+		f.checked("foo", version)
+	}
+	// Whatever 1.0.4 would have asked for was asked before its checks were done,
+	// and what is asked for later is fetched later.
+	f.publish("bar", "1.0.0", minutes)
+	f.yanked("default", "bar")
+	f.checked("bar", "1.0.0")
+	if status, _, _ := f.get("/api/v1/crates/foo/1.0.3"); status != http.StatusNotFound {
+		t.Errorf("1.0.3 is answered %d: it was taken in", status)
+	}
+}
