@@ -44,6 +44,7 @@ func TestFenceReplicasAgree(t *testing.T) {
 		t.Logf("%s: at both after %s", what, time.Since(began).Round(time.Millisecond))
 	}
 	each("it is held", http.StatusForbidden)
+	f.checked("foo", "1.0.2") // else reasons change meanwhile, and each change is recorded
 	f.run("decide", "allow", "foo@1.0.2", "--policy", "default", "--reason", "looked at it")
 	each("it is let through", http.StatusOK)
 	f.run("decide", "revoke", "foo@1.0.2", "--policy", "default", "--reason", "it steals keys", "--after", "1")
