@@ -7,6 +7,18 @@
 // what the gate does not know holds, and when it has heard nothing from the store
 // for too long it allows nothing that was not allowed then.
 //
+// How it hangs together:
+//
+//	store ──events──▶ slot ▸ entry            what is known of a crate; never changes, another takes its place
+//	                    │
+//	regime ▸ pane ▸ view ◀── judgement        a policy in force ▸ a crate under it ▸ the file as served, and until when
+//	                            ▲
+//	              inquiry ▸ policy.Evidence   put together from entries (its own, and those it leans on)
+//
+// Index serves the view, and has another made when it no longer stands. Admit
+// makes an inquiry of its own each time. The agenda has views made anew when time
+// alone may change them; the recorder keeps what was decided, behind the answers.
+//
 // It fetches nothing: upstream's files are kept by the mirror, releases are taken
 // in by intake, and both tell the gate through the store's events.
 package gate

@@ -37,8 +37,14 @@ func (p People) judge(actor, publisher string) (impartial bool, err error) {
 	if slices.ContainsFunc(person.Publishers, func(account string) bool { return strings.EqualFold(account, publisher) }) {
 		return false, fmt.Errorf("%w: %s published it as %q, and somebody else has to decide", ErrOwn, person.Name, publisher)
 	}
-	return true, nil
+	// Who started a project's automation is not known: any of its maintainers may
+	// have.
+	return !strings.Contains(publisher, automated), nil
 }
+
+// automated stands in the names of trusted-publishing identities,
+// "github:owner/name", and in no account's.
+const automated = "/"
 
 // remedy says what would make it known.
 func (p People) remedy(actor string) string {

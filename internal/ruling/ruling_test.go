@@ -141,6 +141,7 @@ func newDesk(t *testing.T) (*Desk, *memory, *[]string) {
 		releases: map[string]store.Release{
 			"array-ref@0.3.10": {ID: 1, Crate: "Array-Ref", Version: "0.3.10", Checksum: crate.Sum([]byte("0.3.10")), Publisher: "github:mallory"},
 			"by-hand@1.0.0":    {ID: 2, Crate: "by-hand", Version: "1.0.0", Checksum: crate.Sum([]byte("by hand"))},
+			"robot@1.0.0":      {ID: 4, Crate: "robot", Version: "1.0.0", Checksum: crate.Sum([]byte("robot")), Publisher: "github:acme/robot"},
 			"by-hand@1.0.1":    {ID: 3, Crate: "by-hand", Version: "1.0.1", Checksum: crate.Sum([]byte("by hand")), Via: store.ViaSubmit, Publisher: "github:mallory"},
 		},
 	}
@@ -181,6 +182,10 @@ func TestWhoMayDecide(t *testing.T) {
 		{
 			name: "a publisher that only the submitter names, where it is demanded", subject: Subject{"high", "by-hand", "1.0.1"}, actor: "token:alice", want: ErrPartial,
 		},
+		{ // any maintainer may have had the robot publish
+			name: "a project's automation", subject: Subject{"default", "robot", "1.0.0"}, actor: "token:alice",
+		},
+		{name: "a project's automation, where it is demanded", subject: Subject{"high", "robot", "1.0.0"}, actor: "token:alice", want: ErrPartial},
 		{name: "one who says of themselves to have published", subject: Subject{"default", "by-hand", "1.0.1"}, actor: "token:mallory", want: ErrOwn},
 		{name: "no policy", subject: on("", "0.3.9"), actor: "token:alice", want: ErrInvalid},
 		{name: "no such policy", subject: on("none", "0.3.9"), actor: "token:alice", want: ErrInvalid},
