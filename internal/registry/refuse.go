@@ -23,7 +23,7 @@ var (
 	errNoFile     = errors.New("the registry behind this fence does not have the crate's file")
 	errOtherBytes = errors.New("the registry behind this fence sent other bytes than its index says: none of them are let through, and it is noted as an incident")
 	errTokens     = errors.New("the token cannot be looked up now: try again in a moment")
-	errUpstream   = errors.New("the registry behind this fence cannot be reached, and this crate is not known here yet: try again in a moment")
+	errUpstream   = errors.New("this crate is not known here yet, and nothing can be learned of it now: try again in a moment")
 	errSource     = errors.New("the crate's bytes cannot be had now: try again in a moment")
 	errBusy       = errors.New("too many downloads at once: try again in a moment")
 	errTrouble    = errors.New("this fence has trouble of its own: try again in a moment")
