@@ -71,8 +71,9 @@ type FenceConfig struct {
 	// The policies that a token may use, by the token's name, as in
 	// ci = ["strict"]. A token that is not named here may use those of anonymous.
 	Tokens map[string][]string `toml:"tokens"`
-	// Whether cargo has to bring a token with the scope fetch, for the index and
-	// for downloads.
+	// Whether a token is needed for everything of the fence: of cargo, one with the
+	// scope fetch, and of whoever reads decisions. Pages about crates and checks stay
+	// open.
 	AuthRequired bool `toml:"auth_required"`
 	// How long an index file is served before upstream is asked whether it changed.
 	IndexTTL Duration `toml:"index_ttl"`

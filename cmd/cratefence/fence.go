@@ -130,14 +130,6 @@ func (c FenceConfig) checkAccess(set *policy.Set) error {
 	return errors.Join(errs...)
 }
 
-// allowed names the policies that a token may use; "" is who has none.
-func (f *fence) allowed(token string) []string {
-	if policies, named := f.cfg.Fence.Tokens[token]; named && token != "" {
-		return policies
-	}
-	return f.cfg.Fence.Anonymous
-}
-
 // run does what goes on behind the requests until close.
 func (f *fence) run(ctx context.Context) {
 	ctx, f.stop = context.WithCancel(context.WithoutCancel(ctx))

@@ -129,6 +129,31 @@ func TestFenceAfterAnImport(t *testing.T) {
 	}
 }
 
+// Where a token is asked of cargo, it is asked of who reads decisions, too.
+func TestFenceTellsNobodyWithoutAToken(t *testing.T) {
+	f := newFenced(t, medium, "auth_required = true\n")
+	f.publish("foo", "1.0.1", old)
+	sum := f.publish("foo", "1.0.2", minutes)
+	f.start()
+	secret := strings.TrimSpace(f.run("token", "create", "ci", "--scope", "fetch", "--scope", "read"))
+	f.get("/p/default/index/3/f/foo", "Authorization", secret) // the fence has seen it
+	f.checked("foo", "1.0.2")
+	if status, _ := f.download("default", "foo", "1.0.2", sum); status != http.StatusUnauthorized {
+		t.Errorf("a download without a token is answered %d", status)
+	}
+	for _, path := range []string{"/api/v1/decisions", "/api/v1/crates/foo/1.0.2", "/decisions", "/queue", "/crates/foo/1.0.2/security", "/policy/default"} {
+		_, body, _ := f.get(path)
+		for _, told := range []string{"cool-off", "first seen here"} {
+			if strings.Contains(body, told) {
+				t.Errorf("%s tells whoever asks of the %s", path, told)
+			}
+		}
+	}
+	if _, body, _ := f.get("/api/v1/decisions", "Authorization", "Bearer "+secret); !strings.Contains(body, "cool-off") {
+		t.Errorf("with a token the decisions read %s", body)
+	}
+}
+
 // A policies' file with a mistake is not taken; the next good one is.
 func TestFencePoliciesChange(t *testing.T) {
 	f := newFenced(t, medium, "")

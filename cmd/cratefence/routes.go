@@ -22,7 +22,7 @@ func (s *service) routes(cfg Config, in *intake.Intake, checkRuns *runs.Runs, f 
 		Webhook: &auth.Webhook{Secrets: secrets, Now: time.Now},
 		Checks:  check.All(),
 		Fence: &api.Fence{
-			Gate: f.gate, Records: s.db, Traces: s.db, Desk: f.desk, Allowed: f.allowed, BaseURL: cfg.BaseURL,
+			Gate: f.gate, Records: s.db, Traces: s.db, Desk: f.desk, Allowed: f.access.Policies, BaseURL: cfg.BaseURL,
 		},
 		MaxCrate: cfg.Limits.CrateBytes,
 		Log:      s.log,
@@ -30,7 +30,7 @@ func (s *service) routes(cfg Config, in *intake.Intake, checkRuns *runs.Runs, f 
 	mux.Handle("/", m.count("/", web.New(web.Config{
 		Catalogue: s.db, Results: s.db, Checks: check.All(), Visited: checkRuns.Visited,
 		Fence: &web.Fence{
-			Gate: f.gate, Records: s.db, Traces: s.db, Desk: f.desk, Verify: f.tokens.Verify, Allowed: f.allowed,
+			Gate: f.gate, Records: s.db, Traces: s.db, Desk: f.desk, Verify: f.tokens.Verify, Allowed: f.access.Policies,
 		},
 		Registry: cfg.Upstream.Name, BaseURL: cfg.BaseURL, Now: time.Now, Logger: s.log,
 	})))

@@ -21,19 +21,26 @@ type Access struct {
 	AuthRequired bool
 }
 
-// Open reports whether a policy is open to clients without a token.
-func (a Access) Open(policy string) bool {
-	return !a.AuthRequired && slices.Contains(a.Anonymous, policy)
+// Policies names those that a token may use; "" is who has none. Whoever may use
+// a policy may read what it decided, and nobody else may.
+func (a Access) Policies(token string) []string {
+	if token == "" {
+		if a.AuthRequired {
+			return nil
+		}
+		return a.Anonymous
+	}
+	if policies, named := a.Tokens[token]; named {
+		return policies
+	}
+	return a.Anonymous
 }
 
+// Open reports whether a policy is open to clients without a token.
+func (a Access) Open(policy string) bool { return slices.Contains(a.Policies(""), policy) }
+
 // token reports whether the token of that name may use a policy.
-func (a Access) token(name, policy string) bool {
-	policies, named := a.Tokens[name]
-	if !named {
-		policies = a.Anonymous
-	}
-	return slices.Contains(policies, policy)
-}
+func (a Access) token(name, policy string) bool { return slices.Contains(a.Policies(name), policy) }
 
 // anyToken reports whether a token could help.
 func (a Access) anyToken(policy string) bool {
